@@ -1,0 +1,84 @@
+"""The command line: one file per verb, loaded only when its verb is called, so that help is instant."""
+
+import importlib
+import sys
+from dataclasses import dataclass
+
+from shoestring.domain.errors import ShoestringError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """A command: its module under this package (with a ``command`` function), and its line in the help."""
+
+    module: str
+    help: str
+    group: str
+
+
+VERBS: dict[str, Verb] = {
+    "validate": Verb(module="validate", help="Check a job file; list every problem at once.", group="Jobs"),
+    "run": Verb(module="run", help="Run a job, follow the market, meet the deadline.", group="Jobs"),
+    "status": Verb(module="status", help="Show runs, what they do and what they cost so far.", group="Jobs"),
+    "logs": Verb(module="logs", help="Show a run's output over all its attempts.", group="Jobs"),
+    "cancel": Verb(module="cancel", help="End a run for good, after a last checkpoint.", group="Jobs"),
+    "resume": Verb(module="resume", help="Go on with a suspended or orphaned run.", group="Jobs"),
+    "receipt": Verb(module="receipt", help="What a run cost, why, and what it saved.", group="Money"),
+    "rehearse": Verb(module="rehearse", help="Prove that a job survives preemptions.", group="Jobs"),
+    "explain": Verb(module="explain", help="Every decision with its reason and runner-up.", group="Jobs"),
+    "export": Verb(module="export", help="Write the plain SkyPilot file of a job.", group="Jobs"),
+    "check": Verb(module="check", help="What is usable here, and how to fix what is not.", group="Setup"),
+}
+
+
+def main() -> None:
+    """Entry point of ``shoestring``: dispatch to a verb and turn explained errors into exit codes."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(help_text())
+        sys.exit(0)
+    if arguments[0] in ("-V", "--version"):
+        from shoestring import __version__
+
+        print(f"shoestring {__version__}")
+        sys.exit(0)
+    verb = VERBS.get(arguments[0])
+    if verb is None:
+        sys.exit(unknown_verb(arguments[0]))
+    import typer
+
+    command = importlib.import_module(f"shoestring.app.cli.{verb.module}").command
+    application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    application.command(context_settings={"help_option_names": ["-h", "--help"]})(command)
+    try:
+        application(args=arguments[1:], prog_name=f"shoestring {arguments[0]}")
+    except ShoestringError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if error.next_step:
+            print(f"next:  {error.next_step}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def help_text() -> str:
+    """The overview, written by hand from the table: no framework is imported for it."""
+    lines = [
+        "Usage: shoestring VERB [OPTIONS]",
+        "",
+        "Train the same model for a fraction of the bill, and prove it.",
+    ]
+    for group in dict.fromkeys(verb.group for verb in VERBS.values()):
+        lines += ["", f"{group}:"]
+        lines += [f"  {name:<10} {verb.help}" for name, verb in VERBS.items() if verb.group == group]
+    lines += ["", "shoestring VERB --help shows a verb's options; every verb takes --json."]
+    lines += ["Start here: shoestring check"]
+    return "\n".join(lines)
+
+
+def unknown_verb(name: str) -> int:
+    """Say so, with the nearest verb; the exit code for bad input."""
+    import difflib
+
+    near = difflib.get_close_matches(name, VERBS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    print(f"error: no verb {name!r}.{hint}\nnext:  shoestring --help", file=sys.stderr)
+    return 2

@@ -1,0 +1,1 @@
+"""NOUNS: the values every other room speaks in. Pure; no clock, no I/O, no logging."""

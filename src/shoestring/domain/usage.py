@@ -1,0 +1,72 @@
+"""UsageRecord: what was used, when, by which attempt, and at which price it was used."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from shoestring.domain.offer import BillingRule, Market
+from shoestring.domain.run import PriceSpan
+
+EXACT = BillingRule(granularity_s=1, minimum_s=0)  # every second counts, no minimum
+
+
+class UsageKind(StrEnum):
+    """What was used; the unit of ``UsageRecord.quantity`` follows."""
+
+    COMPUTE = "compute"  # instance seconds
+    STORAGE = "storage"  # GiB-hours
+    EGRESS = "egress"  # GiB
+
+
+class CostPart(StrEnum):
+    """The disjoint parts of a run's cost; they sum to the total."""
+
+    COMPUTE = "compute"  # steps that count in the result
+    STORAGE = "storage"
+    EGRESS = "egress"
+    IDLE = "idle"  # paid and not training: boot, wait, tail, rounding up
+    CHECKPOINT = "checkpoint"  # saving and restoring while training stands still
+    LOST_WORK = "lost_work"  # steps done and not kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartSpan:
+    """A stretch of an instance's life that belongs to one part of the cost."""
+
+    part: CostPart
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRecord:
+    """One line of use, with the prices that were in force while it was used.
+
+    Attributes:
+        id: stable; the same use observed twice has the same id and is billed once.
+        price_spans: $ per instance-hour (compute), per GiB-month (storage), per GiB (egress).
+        parts: how the time divides (compute only), gap-free from start to end.
+        interrupted: the provider ended it (first-hour-free rules).
+        final: False while the use still grows.
+    """
+
+    id: str
+    run_id: str
+    attempt_id: str | None
+    kind: UsageKind
+    resource_id: str
+    provider: str
+    region: str
+    zone: str | None
+    market: Market | None
+    start: datetime
+    end: datetime
+    quantity: Decimal
+    price_spans: tuple[PriceSpan, ...]
+    billing: BillingRule = EXACT
+    parts: tuple[PartSpan, ...] = ()
+    interrupted: bool = False
+    final: bool = True
+    accelerator: str | None = None
+    accelerator_count: float = 0
