@@ -8,10 +8,23 @@ One noun, one parser, one file: see ``resources``, ``mounts``, ``environment`` a
 """
 
 from shoestring.jobfile.code import code_sha256
-from shoestring.jobfile.environment import Environment
+from shoestring.jobfile.environment import Environment, parse_env
+from shoestring.jobfile.export import Exported, plain_yaml
 from shoestring.jobfile.file import JobFile, from_command, load
 from shoestring.jobfile.mounts import Mount
 from shoestring.jobfile.task import Task
 from shoestring.jobfile.workdir import GitSource
 
-__all__ = ["Environment", "GitSource", "JobFile", "Mount", "Task", "code_sha256", "from_command", "load"]
+__all__ = [
+    "Environment",
+    "Exported",
+    "GitSource",
+    "JobFile",
+    "Mount",
+    "Task",
+    "code_sha256",
+    "from_command",
+    "load",
+    "parse_env",
+    "plain_yaml",
+]

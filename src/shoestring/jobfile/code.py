@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,12 +81,14 @@ def _is_code(folder: Path, name: str, named: frozenset[str]) -> bool:
 
 
 def _add_content(digest: "hashlib._Hash", path: Path, left: int) -> int:
-    """Add a file; the number of bytes read. A link counts as its target's name, an unreadable file as such."""
+    """Add a file; the number of bytes read. A link counts as its target's name."""
     try:
         if path.is_symlink():
             _add(digest, b"link", os.fsencode(path.readlink()))
             return 0
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
+            return 0
         if status.st_size > left:
             _add(digest, b"large", f"{status.st_size} {status.st_mtime_ns}".encode())
             return 0

@@ -1,7 +1,7 @@
 """Environment: names go with the Workload; values travel apart, as Secrets, and reach no journal or log."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shoestring.domain.errors import BadInput
@@ -83,6 +83,29 @@ def read_environment(
     )
     _point_at_missing(task, report, environment.missing)
     return environment
+
+
+def parse_env(options: Iterable[str], outside: Mapping[str, str]) -> dict[str, str]:
+    """``--env`` options: ``NAME=VALUE``, or ``NAME`` to take it from the process environment.
+
+    Raises:
+        BadInput: no variable's name, or a name alone that ``outside`` does not have.
+
+    >>> parse_env(["A=1=2", "HOME"], {"HOME": "/root"})
+    {'A': '1=2', 'HOME': '/root'}
+    """
+    found: dict[str, str] = {}
+    for option in options:
+        name, given, value = option.partition("=")
+        if not given and name in outside:
+            value = outside[name]
+        elif not given:
+            raise BadInput(
+                f"--env {printable(name, limit=60)}: not in the environment", next_step="--env NAME=VALUE"
+            )
+        found[name] = value
+    check_given(found)
+    return found
 
 
 def check_given(given: Mapping[str, str]) -> None:

@@ -34,6 +34,7 @@ class JobFile:
         name: of the pipeline or job group, else of its only task.
         tasks: in the file's order. parallel: all at once (a job group) and not one after the other.
         warnings: what is suspicious but not wrong.
+        header: the first document, if it only names the tasks. text: the whole file; it may hold secrets.
     """
 
     path: Path | None
@@ -42,6 +43,7 @@ class JobFile:
     parallel: bool = False
     warnings: tuple[Problem, ...] = ()
     header: Mapping[str, Any] = field(default_factory=dict)
+    text: str = field(default="", repr=False)
 
     @property
     def workloads(self) -> tuple[Workload, ...]:
@@ -77,14 +79,15 @@ def load(
             raise Fatal(
                 f"this is a side file; name the job file it belongs to, {path.name.removesuffix(SUFFIX)}.yaml"
             )
-        documents = compose(read_source(path), report)
+        text = read_source(path)
+        documents = compose(text, report)
         header, tasks = _split(documents, report)
         blocks = _blocks(path, tasks, report)
         _apply(overrides or {}, tasks, blocks)
         found = _read_tasks(tasks, blocks, report, around, default=_name_from(path))
     except Fatal as problem:
         report.add("file", problem.line, str(problem))
-        found, header = [], None
+        found, header, text = [], None, ""
     if report.has_errors:
         raise JobFileInvalid(printable(str(path), limit=200), report.problems)
     name = str(header.plain.get("name") or "") if header else ""
@@ -95,6 +98,7 @@ def load(
         parallel=bool(header and header.plain.get("execution") == "parallel"),
         warnings=report.problems,
         header=header.plain if header else {},
+        text=text,
     )
 
 

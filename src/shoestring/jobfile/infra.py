@@ -10,8 +10,8 @@ from shoestring.jobfile.report import Report, did_you_mean
 # SkyPilot's infra names (0.14.1), and the places that shoestring itself offers.
 CLOUDS = frozenset(
     ["aws", "azure", "cudo", "do", "fluidstack", "gcp", "hyperbolic", "hyperstack", "ibm", "lambda",
-     "mithril", "nebius", "oci", "paperspace", "primeintellect", "runpod", "scp", "seeweb", "shadeform", "vast",
-     "verda", "vsphere", "yotta"]
+     "mithril", "nebius", "oci", "paperspace", "primeintellect", "runpod", "scp", "seeweb", "shadeform",
+     "vast", "verda", "vsphere", "yotta"]
 )  # fmt: skip
 CLUSTERS = frozenset(["kubernetes", "slurm", "ssh"])
 OWN_PLACES = frozenset(["local", "owned", "rehearsal"])
