@@ -47,6 +47,7 @@ class UsageRecord:
         id: stable; the same use observed twice has the same id and is billed once.
         price_spans: $ per instance-hour (compute), per GiB-month (storage), per GiB (egress).
         parts: how the time divides (compute only), gap-free from start to end.
+        instances: how many machines at that price ran side by side (a gang's nodes); compute only.
         interrupted: the provider ended it (first-hour-free rules).
         final: False while the use still grows.
     """
@@ -65,6 +66,7 @@ class UsageRecord:
     quantity: Decimal
     price_spans: tuple[PriceSpan, ...]
     billing: BillingRule = EXACT
+    instances: int = 1
     parts: tuple[PartSpan, ...] = ()
     interrupted: bool = False
     final: bool = True
