@@ -1,0 +1,1 @@
+"""The roof: wiring, configuration and the command line."""

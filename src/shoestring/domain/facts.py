@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from shoestring.domain.fleet import Action
+from shoestring.domain.fleet import Action, RunView
 from shoestring.domain.offer import Offer
 from shoestring.domain.run import Observation, Profile, RunState
 from shoestring.domain.workload import Workload
@@ -54,7 +54,8 @@ class RunSubmitted:
 class Intended:
     """An action is about to be carried out. ``offer`` and ``token`` are set for launches.
 
-    ``view_digest`` names the view that was decided on, so a replay can show it decides the same again.
+    ``view`` is the run as the policy saw it (the market it saw is the fold of MarketSeen), so a replay can
+    show that the same is decided again; ``view_digest`` names both together.
     """
 
     run_id: str
@@ -66,6 +67,16 @@ class Intended:
     attempt_number: int = 0
     token: str | None = None
     offer: Offer | None = None
+    view: RunView | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketSeen:
+    """Offers that are new or whose availability or price changed; what the belief is rebuilt from."""
+
+    at: datetime
+    offers: tuple[Offer, ...]
+    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,4 +138,4 @@ class SweptOrphan:
     detail: str = ""
 
 
-Fact = RunSubmitted | Intended | Completed | Observed | StateChanged | Asked | SweptOrphan
+Fact = RunSubmitted | MarketSeen | Intended | Completed | Observed | StateChanged | Asked | SweptOrphan

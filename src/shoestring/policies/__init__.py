@@ -1,0 +1,1 @@
+"""IDEAS: belief x FleetView -> Actions, one file per policy. Pure: same input, same output."""

@@ -50,13 +50,22 @@ def main() -> None:
     command = importlib.import_module(f"shoestring.app.cli.{verb.module}").command
     application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     application.command(context_settings={"help_option_names": ["-h", "--help"]})(command)
+    words, _, command_words = _split_at_dashes(arguments[1:])
     try:
-        application(args=arguments[1:], prog_name=f"shoestring {arguments[0]}")
+        application(args=words, prog_name=f"shoestring {arguments[0]}", obj=command_words)
     except ShoestringError as error:
         print(f"error: {error}", file=sys.stderr)
         if error.next_step:
             print(f"next:  {error.next_step}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def _split_at_dashes(arguments: list[str]) -> tuple[list[str], str, list[str]]:
+    """Options before ``--`` and the user's command after it; verbs find the command in their context."""
+    if "--" not in arguments:
+        return arguments, "", []
+    place = arguments.index("--")
+    return arguments[:place], "--", arguments[place + 1 :]
 
 
 def help_text() -> str:

@@ -1,0 +1,61 @@
+"""What the verbs ask about runs from any shell: status rows, journals, living supervisors."""
+
+from typing import Any
+
+import psutil
+
+from shoestring.app.site import Site, find_site, sites
+from shoestring.app.wiring import open_doors
+from shoestring.domain import codec
+from shoestring.ports import Journal
+from shoestring.supervisor.book import Book
+from shoestring.workflows.status import describe_decision, status_of
+
+
+def supervised(site: Site) -> bool:
+    """Whether the process that last published this site's status is still a supervisor of it."""
+    live = site.live()
+    if live is None:
+        return False
+    try:
+        arguments = psutil.Process(int(live.get("pid", -1))).cmdline()
+    except (psutil.NoSuchProcess, psutil.AccessDenied, ValueError):
+        return False
+    return "shoestring.app.supervise" in arguments and str(site.folder) in arguments
+
+
+def book_of(journal: Journal) -> Book:
+    """The fold of all facts that matter to people."""
+    from shoestring.domain.facts import MarketSeen
+
+    return Book(entry.fact for entry in journal.read() if not isinstance(entry.fact, MarketSeen))
+
+
+def status_rows(run: str | None, last: int) -> list[dict[str, Any]]:
+    """A row for each run: the published status while it is supervised, else the book's."""
+    chosen = [find_site(run)] if run is not None else sites()[:last]
+    return [row for site in chosen for row in _rows(site)]
+
+
+def _rows(site: Site) -> list[dict[str, Any]]:
+    live = site.live()
+    if live is not None and supervised(site):
+        return [dict(row) for row in live["runs"] if row["run_id"] == site.run_id]
+    doors = open_doors(site)
+    book = book_of(doors.journal)
+    rows = []
+    for known in book.runs.values():
+        if known.run_id != site.run_id:
+            continue
+        now = doors.clock.now()
+        status = status_of(
+            known,
+            now=now,
+            spent_usd=doors.spent_usd(known, now),
+            storage_usd_per_day=doors.storage_usd_per_day(known),
+        )
+        row = codec.to_json(status)
+        row["decision"] = describe_decision(known)
+        row["unsupervised"] = not known.done and row["state"] != "suspended"
+        rows.append(row)
+    return rows

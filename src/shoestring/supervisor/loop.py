@@ -1,0 +1,444 @@
+"""The one loop: observe, decide, re-check, act, record.
+
+A tick ends in at most two journal transactions: everything seen and every intent, before the first act; what
+came of the acts, after the last. A crash between any two lines leaves either no trace or an intent whose
+token tells the next leader what to look for. A failed journal write stops the loop and is never retried
+here: jobs train and save on by themselves, and the next leader re-reads what reached the disk.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from shoestring.domain import codec
+from shoestring.domain.errors import ExecutorUnavailable, NoCapacity, ShoestringError, StaleLeader
+from shoestring.domain.facts import (
+    Asked,
+    Completed,
+    Fact,
+    Intended,
+    MarketSeen,
+    Observed,
+    RunSubmitted,
+    StateChanged,
+)
+from shoestring.domain.fleet import Action, FleetView, Hold, Launch, Release, RunView, Save, Suspend
+from shoestring.domain.offer import Offer
+from shoestring.domain.run import Exit, ExitKind, Observation, Outcome, RunState
+from shoestring.domain.units import seconds_between
+from shoestring.policies.base import Policy
+from shoestring.ports import Clock, Executor, JobSpec, Journal, Lease
+from shoestring.supervisor.book import AttemptBook, Book, RunBook
+from shoestring.supervisor.eligible import Eligibility
+from shoestring.supervisor.outcome import after_end, material
+from shoestring.supervisor.sweep import Sweeper
+from shoestring.supervisor.view import Assumptions, fleet_view, run_view
+
+SpentUsd = Callable[[RunBook, datetime], float]
+EnvOf = Callable[[str], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Limits of the loop, in the fleet's seconds unless said otherwise.
+
+    Attributes:
+        tick_s: time between two looks. lease_s: real seconds a lease holds.
+        grace_s: time a job gets to save and stop before it is killed.
+        hang_s: without a heartbeat for so long, a job that did beat counts as hung; None never.
+        linger_s: a node without a supervisor stops itself so long after its job's end.
+        failures_max: hangs and crashes tolerated where the job file does not say.
+        backoff_s: first pause after a failure or a refused launch; it doubles up to backoff_max_s.
+        sweep_s: time between two orphan sweeps. orphan_grace_s: age from which an orphan is ended.
+        heartbeat_s: a live attempt's progress is journaled at least so often.
+        visible_s: a granted launch may take so long to show in the engine's list.
+    """
+
+    tick_s: float = 10.0
+    lease_s: float = 10.0
+    grace_s: float = 120.0
+    hang_s: float | None = 1800.0
+    linger_s: float = 600.0
+    failures_max: int = 3
+    backoff_s: float = 30.0
+    backoff_max_s: float = 1800.0
+    sweep_s: float = 120.0
+    orphan_grace_s: float = 30.0
+    heartbeat_s: float = 600.0
+    visible_s: float = 120.0
+    checkpoint_interval_s: float | None = None
+    assumptions: Assumptions = field(default_factory=Assumptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickReport:
+    """What a tick saw and did, for whoever shows it. ``decisions`` counts runs that were decided on."""
+
+    now: datetime
+    view: FleetView
+    actions: tuple[Action, ...]
+    decisions: int
+    finished: bool
+
+
+class Supervisor:
+    """Leads one journal's fleet. All that it knows, it can read again: in the journal and from the engines.
+
+    Args:
+        executors: by name; a run goes to the one it was submitted for.
+        policy: decides for the whole fleet.
+        spent_usd: rates a run's use so far (the ledger's fast path).
+        env_of: environment of a run's job, secrets among it; asked at each launch, never stored.
+        lease: the right to decide; every journal write and engine call carries its epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        executors: Mapping[str, Executor],
+        policy: Policy,
+        clock: Clock,
+        lease: Lease,
+        spent_usd: SpentUsd,
+        env_of: EnvOf = lambda run_id: {},
+        options: Options | None = None,
+    ) -> None:
+        self.journal, self.executors, self.policy, self.clock = journal, executors, policy, clock
+        self.lease, self.env_of, self.spent_usd = lease, env_of, spent_usd
+        self.options = options or Options()
+        self.book = Book()
+        self.belief = policy.start()
+        self.offers: dict[str, Offer] = {}
+        self.eligibility = Eligibility(self.options)
+        self.sweeper = Sweeper(self.options)
+        self.away: dict[str, str] = {}  # executors that did not answer, and what they said instead
+        self._facts: list[Fact] = []
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Read the journal and take over: the belief is rebuilt, and open launches are settled."""
+        for entry in self.journal.read():
+            if isinstance(entry.fact, MarketSeen):
+                self._see_market(entry.fact)
+            else:
+                self.book.apply(entry.fact)
+
+    def tick(self) -> TickReport:
+        """One round. Raises StaleLeader or JournalUnavailable: then stop, this supervisor leads no more."""
+        now = self.clock.now()
+        self._take_requests(now)
+        self._look_at_market(now)
+        self._observe(now)
+        view, intents = self._decide(now)
+        self._commit()
+        for run, intent in intents:
+            self._act(run, intent, now)
+        self._facts += self.sweeper.sweep(self.book, self.executors, self.lease.epoch, now)
+        self._commit()
+        finished = all(run.done or self._parked(run) for run in self.book.runs.values())
+        actions = tuple(intent.action for _, intent in intents)
+        return TickReport(now=now, view=view, actions=actions, decisions=len(view.runs), finished=finished)
+
+    def run(self, *, max_ticks: int, each: Callable[["Supervisor", TickReport], None] | None = None) -> bool:
+        """Tick until every run is at its end or parked, at most ``max_ticks`` times; whether it got there."""
+        for _ in range(max_ticks):
+            self.lease = self.journal.renew(self.lease, self.options.lease_s)
+            report = self.tick()
+            if each is not None:
+                each(self, report)
+            if report.finished:
+                return True
+            self.clock.sleep(self.options.tick_s)
+        return False
+
+    # -- record ---------------------------------------------------------------------------------------------
+
+    def _note(self, fact: Fact) -> None:
+        self.book.apply(fact)
+        self._facts.append(fact)
+
+    def _commit(self) -> None:
+        if self._facts:
+            facts, self._facts = self._facts, []
+            self.journal.append(self.lease, facts)
+
+    def _take_requests(self, now: datetime) -> None:
+        requests = self.journal.asked()
+        if not requests:
+            return
+        facts: list[Fact] = []
+        for _, fact in requests:
+            if isinstance(fact, RunSubmitted):
+                facts.append(fact)
+                self.book.apply(fact)
+            elif isinstance(fact, Asked) and fact.run_id in self.book.runs:
+                run = self.book.runs[fact.run_id]
+                if run.state.terminal:
+                    continue
+                facts.append(fact)
+                self.book.apply(fact)
+                facts += self._answer(run, fact, now)
+        self.journal.take(self.lease, [request_id for request_id, _ in requests], facts)
+
+    def _answer(self, run: RunBook, asked: Asked, now: datetime) -> list[Fact]:
+        """State changes that a request brings at once; live attempts are stopped by :meth:`_observe`."""
+        state = None
+        if asked.what == "cancel" and run.live is None:
+            state = RunState.CANCELLED
+        elif asked.what == "suspend" and run.live is None:
+            state = RunState.SUSPENDED
+        elif asked.what == "resume" and run.state is RunState.SUSPENDED:
+            state = RunState.WAITING
+        if state is None:
+            return []
+        fact = StateChanged(run_id=run.run_id, at=now, state=state, cause=f"asked by {asked.user or 'user'}")
+        self.book.apply(fact)
+        return [fact]
+
+    # -- observe --------------------------------------------------------------------------------------------
+
+    def _look_at_market(self, now: datetime) -> None:
+        changed: list[Offer] = []
+        for name, executor in self.executors.items():
+            try:
+                offers = executor.offers()
+            except ExecutorUnavailable as error:
+                self.away[name] = str(error)
+                continue
+            self.away.pop(name, None)
+            for offer in offers:
+                known = self.offers.get(offer.id)
+                if known is not offer and (known is None or _differs(known, offer)):
+                    changed.append(offer)
+        if changed:
+            fact = MarketSeen(at=now, offers=tuple(changed))
+            self._facts.append(fact)
+            self._see_market(fact)
+
+    def _see_market(self, fact: MarketSeen) -> None:
+        self.offers.update((offer.id, offer) for offer in fact.offers)
+        self.eligibility.market_changed()
+        seen = FleetView(now=fact.at, runs=(), offers=dict(self.offers))
+        self.belief = self.policy.update(self.belief, seen)
+
+    def _observe(self, now: datetime) -> None:
+        live: dict[str, list[tuple[RunBook, AttemptBook]]] = {}
+        for run in self.book.runs.values():
+            attempt = run.live
+            if attempt is not None:
+                live.setdefault(run.submitted.executor, []).append((run, attempt))
+        for name, pairs in live.items():
+            executor = self.executors[name]
+            try:
+                seen = executor.poll([attempt.token for _, attempt in pairs])
+                self.away.pop(name, None)
+            except ExecutorUnavailable as error:
+                self.away[name] = str(error)
+                for _, attempt in pairs:
+                    if attempt.observation.outcome is Outcome.RUNNING:
+                        attempt.observation = _unknown(attempt.observation, str(error))
+                continue
+            for run, attempt in pairs:
+                self._absorb(run, attempt, seen.get(attempt.token), executor, now)
+
+    def _absorb(
+        self,
+        run: RunBook,
+        attempt: AttemptBook,
+        seen: Observation | None,
+        executor: Executor,
+        now: datetime,
+    ) -> None:
+        """Take in what an engine said of an attempt, and what follows for the run."""
+        if seen is None and self._may_still_show(attempt, now):
+            return
+        if seen is None:
+            seen = self._settle_unknown_token(attempt, executor, now)
+        if material(attempt.observation, seen, self.options.heartbeat_s):
+            self._note(Observed(run_id=run.run_id, at=now, observation=seen))
+        else:
+            attempt.observation = seen
+        if attempt.ended:
+            for fact in after_end(run, attempt, now, self.options.failures_max):
+                self._note(fact)
+        elif attempt.stopping is not None and not attempt.stop_sent:
+            self._stop(attempt, executor)
+
+    def _may_still_show(self, attempt: AttemptBook, now: datetime) -> bool:
+        """Engines list a new instance late: one that was granted is waited for."""
+        granted = attempt.completed == "done" and attempt.observation.launched_at is None
+        return granted and seconds_between(attempt.intended_at, now) < self.options.visible_s
+
+    def _settle_unknown_token(self, attempt: AttemptBook, executor: Executor, now: datetime) -> Observation:
+        """An engine that answers but does not know the token: the launch never happened, and now never will.
+
+        Barring the token first makes a late arrival harmless; whatever shows up all the same is an orphan.
+        """
+        if attempt.observation.launched_at is not None:
+            kind, detail = ExitKind.LOST, "the engine no longer knows this attempt"
+        else:
+            kind, detail = ExitKind.NO_START, "the launch never reached the engine"
+        try:
+            executor.cancel(attempt.token, self.lease.epoch, grace_s=0.0)
+        except ExecutorUnavailable as error:
+            return _unknown(attempt.observation, str(error))
+        return replace(
+            attempt.observation,
+            outcome=Outcome.ENDED,
+            terminated_at=now if attempt.observation.launched_at else None,
+            exit=Exit(kind=kind, at=now, detail=detail),
+        )
+
+    # -- decide ---------------------------------------------------------------------------------------------
+
+    def _decide(self, now: datetime) -> tuple[FleetView, list[tuple[RunBook, Intended]]]:
+        views: list[RunView] = []
+        for run in self.book.runs.values():
+            if (
+                run.state in (RunState.WAITING, RunState.RUNNING)
+                and not run.cancelling
+                and not run.suspending
+            ):
+                eligible = self.eligibility.offers_for(run, self.offers, now)
+                if run.live is not None or not self.eligibility.paused(run, now):
+                    views.append(
+                        run_view(
+                            run,
+                            self.offers,
+                            eligible,
+                            now=now,
+                            spent_usd=self.spent_usd(run, now),
+                            assumptions=self.options.assumptions,
+                        )
+                    )
+        view = fleet_view(views, self.offers, now)
+        by_id = {v.run_id: v for v in views}
+        intents = []
+        for action in self.policy.decide(self.belief, view):
+            run = self.book.runs[action.run_id]
+            if isinstance(action, Hold) and _same_hold(run.last_intent, action):
+                continue
+            intent = self._intend(run, action, by_id[action.run_id], now)
+            self._note(intent)
+            if not isinstance(action, Hold):
+                intents.append((run, intent))
+        return view, intents
+
+    def _intend(self, run: RunBook, action: Action, seen: RunView, now: datetime) -> Intended:
+        digest = hashlib.sha256(codec.dumps(seen).encode()).hexdigest()[:16]
+        common = {"run_id": run.run_id, "at": now, "action": action, "view_digest": digest, "view": seen}
+        if not isinstance(action, Launch):
+            return Intended(action_id=f"{run.run_id}:{self.book.actions}", **common)  # type: ignore[arg-type]
+        number = len(run.attempts) + 1
+        attempt_id = f"{run.run_id}-{number}"
+        return Intended(
+            action_id=attempt_id,
+            attempt_id=attempt_id,
+            attempt_number=number,
+            token=attempt_id,  # one per attempt, and attempt numbers are never used again
+            offer=self.offers[action.offer_id],
+            **common,  # type: ignore[arg-type]
+        )
+
+    # -- act ------------------------------------------------------------------------------------------------
+
+    def _act(self, run: RunBook, intent: Intended, now: datetime) -> None:
+        executor = self.executors[run.submitted.executor]
+        try:
+            result, detail = self._carry_out(run, intent, executor)
+        except ExecutorUnavailable as error:
+            result, detail = "unknown", str(error)
+        except StaleLeader:
+            raise
+        except NoCapacity as error:
+            result, detail = "no_capacity", str(error)
+        except ShoestringError as error:
+            result, detail = "refused", str(error)
+        self._note(
+            Completed(run_id=run.run_id, at=now, action_id=intent.action_id, result=result, detail=detail)
+        )
+        if isinstance(intent.action, Launch) and result in ("no_capacity", "refused"):
+            self._launch_failed(run, result, detail, now)
+        elif isinstance(intent.action, Launch) and run.state is RunState.WAITING:
+            self._note(StateChanged(run_id=run.run_id, at=now, state=RunState.RUNNING, cause="launched"))
+        elif isinstance(intent.action, Suspend) and run.live is None:
+            cause = intent.action.cause
+            self._note(StateChanged(run_id=run.run_id, at=now, state=RunState.SUSPENDED, cause=cause))
+
+    def _carry_out(self, run: RunBook, intent: Intended, executor: Executor) -> tuple[str, str]:
+        live = run.live
+        match intent.action:
+            case Launch():
+                refusals = self.eligibility.recheck(run, intent.action.offer_id, self.offers)
+                if refusals:
+                    return "refused", refusals
+                assert live is not None and intent.offer is not None
+                live.observation = executor.submit(self._spec(run, live))
+            case Release() | Suspend() if live is not None:
+                self._stop(live, executor)
+            case Save() if live is not None:
+                executor.save(live.token, self.lease.epoch)
+        return "done", ""
+
+    def _spec(self, run: RunBook, attempt: AttemptBook) -> JobSpec:
+        options = self.options
+        workload = run.submitted.workload
+        return JobSpec(
+            run_id=run.run_id,
+            attempt_id=attempt.id,
+            attempt_number=attempt.number,
+            token=attempt.token,
+            epoch=self.lease.epoch,
+            workload=workload,
+            offer=attempt.offer,
+            env=self.env_of(run.run_id),
+            restore=run.checkpoints(),
+            checkpoint_interval_s=workload.checkpoint.interval_s or options.checkpoint_interval_s,
+            hang_s=options.hang_s,
+            linger_s=options.linger_s,
+        )
+
+    def _stop(self, attempt: AttemptBook, executor: Executor) -> None:
+        try:
+            executor.cancel(attempt.token, self.lease.epoch, grace_s=self.options.grace_s)
+            attempt.stop_sent = True
+        except ExecutorUnavailable as error:
+            self.away[executor.name] = str(error)  # said again at the next tick
+
+    def _launch_failed(self, run: RunBook, result: str, detail: str, now: datetime) -> None:
+        """Nothing runs under this token, now or later: the attempt is over before it began."""
+        live = run.live
+        assert live is not None
+        ended = Observation(
+            attempt_id=live.id,
+            outcome=Outcome.ENDED,
+            exit=Exit(kind=ExitKind.NO_START, at=now, detail=f"{result}: {detail}"),
+        )
+        self._note(Observed(run_id=run.run_id, at=now, observation=ended))
+        for fact in after_end(run, live, now, self.options.failures_max):
+            self._note(fact)
+
+    @staticmethod
+    def _parked(run: RunBook) -> bool:
+        return run.state is RunState.SUSPENDED and run.live is None
+
+
+def _differs(known: Offer, offer: Offer) -> bool:
+    """Whether an offer changed in what a policy looks at."""
+    return (
+        known.available != offer.available
+        or known.price.usd_per_hour != offer.price.usd_per_hour
+        or known.boot_s != offer.boot_s
+    )
+
+
+def _same_hold(last: Intended | None, action: Hold) -> bool:
+    return (
+        last is not None and isinstance(last.action, Hold) and last.action.reason.code == action.reason.code
+    )
+
+
+def _unknown(seen: Observation, detail: str) -> Observation:
+    return replace(seen, outcome=Outcome.UNKNOWN, detail=detail)
