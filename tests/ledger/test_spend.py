@@ -1,0 +1,95 @@
+"""The quick sum that the supervisor decides by agrees with the ledger's exact one."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shoestring.domain.run import ExitKind, PriceSpan, RunState
+from shoestring.ledger.data_prices import DataPrices
+from shoestring.ledger.rate import rate_all
+from shoestring.ledger.spend import compute_usd, spend_of, spent
+from shoestring.ledger.usage import usage_of_run
+from tests.ledger.making import DATA_PRICES, GIB, at, attempt, checkpoint, offer, price, rules, usd
+
+whole = st.integers(0, 50_000)
+
+
+@st.composite
+def lives(draw):
+    """One to four attempts in a row, in two regions, saving and restoring, at prices that change."""
+    clock, saved, attempts = 0, [], []
+    for number in range(1, draw(st.integers(1, 4)) + 1):
+        start = clock + draw(st.integers(0, 500))
+        end = start + draw(whole)
+        zone = draw(st.sampled_from(["us-east-1a", "us-east-1b", "eu-west-1a"]))
+        on = offer(zone=zone, billing=draw(rules))
+        changes = sorted({start, *draw(st.lists(st.integers(start, end), max_size=3))})
+        prices = tuple(PriceSpan(start=at(c), end=None, price=price(draw(usd), c)) for c in changes)
+        mine = tuple(
+            checkpoint(number * 100 + i, when, size=draw(st.integers(0, 5 * GIB)))
+            for i, when in enumerate(sorted(draw(st.lists(st.integers(start, end), max_size=3))))
+        )
+        restored = (saved[-1].step, start, 1) if saved else None
+        live = draw(st.booleans()) and number == 4
+        attempts.append(
+            attempt(
+                number,
+                start,
+                None if live else end,
+                checkpoints=mine,
+                restored=restored,
+                on=on,
+                prices=prices,
+                exit_kind=draw(st.sampled_from([ExitKind.PREEMPTED, ExitKind.STOPPED])),
+            )
+        )
+        saved += mine
+        clock = end
+    return tuple(attempts)
+
+
+@given(lives(), whole, st.integers(1, 3), st.integers(1, 3))
+def test_the_quick_sum_equals_the_rated_one(attempts, wait, nodes, keep_last):
+    now = at(60_000 * 4 + wait)
+    usage = usage_of_run(
+        attempts, until=now, state=RunState.WAITING, nodes=nodes, keep_last=keep_last, prices=DATA_PRICES
+    )
+    rated = sum((c.amount_usd for c in rate_all(usage).charges), Decimal(0))
+    quick = spent(attempts, now, nodes=nodes, keep_last=keep_last, prices=DATA_PRICES)
+    assert quick == pytest.approx(float(rated), rel=1e-9, abs=1e-9)
+
+
+def test_prices_may_come_in_any_order():
+    spans = tuple(PriceSpan(start=at(s), end=None, price=price(p, s)) for s, p in [(1800, "3"), (0, "1")])
+    assert compute_usd(attempt(1, 0, 3600, prices=spans), at(3600)) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("broken", [(), (PriceSpan(start=at(9), end=None, price=price("1")),)])
+def test_what_can_not_be_rated_is_left_out(broken):
+    assert spent((attempt(1, 0, 3600, prices=broken),), at(3600)) == 0.0
+
+
+def test_an_unknown_price_inside_a_life_leaves_it_out_as_rating_does():
+    unknown = (PriceSpan(start=at(0), end=None, price=price(None)),)
+    assert spent((attempt(1, 0, 3600, prices=unknown),), at(3600)) == 0.0
+
+
+def test_a_launch_not_yet_billed_costs_nothing():
+    waiting = attempt(1, 0, None)
+    seen = replace(waiting.observation, launched_at=None)
+    assert spent((replace(waiting, observation=seen),), at(100)) == 0.0
+
+
+def test_kept_checkpoints_go_on_costing_by_the_day():
+    saves = tuple(checkpoint(i, i, size=730 * GIB) for i in range(5))
+    daily = spend_of(Decimal(1), (attempt(1, 0, 10, checkpoints=saves),), keep_last=2, prices=DATA_PRICES)
+    assert daily.storage_usd_per_day == Decimal(2 * 730 * 24) / 730 * Decimal("0.023")
+
+
+def test_a_daily_cost_without_a_storage_price_is_unknown_and_without_checkpoints_is_zero():
+    saved = attempt(1, 0, 10, checkpoints=(checkpoint(1, 1),))
+    assert spend_of(Decimal(1), (saved,), keep_last=2, prices=DataPrices()).storage_usd_per_day is None
+    assert spend_of(Decimal(1), (), keep_last=2, prices=DataPrices()).storage_usd_per_day == 0
