@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from math import ceil
 from typing import Protocol
 
 from shoestring.domain.errors import NoCapacity, StaleLeader
@@ -193,12 +194,11 @@ class SimExecutor:
 
     def bill(self) -> tuple[BillLine, ...]:
         lines = []
-        for token, i in self.instances.items():
-            end_s = self.clock.elapsed_s if i.ended_s is None else i.ended_s
-            price = i.spec.offer.price.usd_per_hour
-            if price is not None:
-                amount = price * Decimal(round((end_s - i.launched_s) * 1000)) / 3_600_000
-                start, end = self.clock.at(i.launched_s), self.clock.at(end_s)
+        for token, instance in self.instances.items():
+            end_s = self.clock.elapsed_s if instance.ended_s is None else instance.ended_s
+            amount = _billed(instance, end_s - instance.launched_s)
+            if amount is not None:
+                start, end = self.clock.at(instance.launched_s), self.clock.at(end_s)
                 lines.append(BillLine(token=token, kind="compute", start=start, end=end, amount_usd=amount))
         return tuple(lines)
 
@@ -317,3 +317,15 @@ class SimExecutor:
             interrupted=instance.interrupted,
             exit=instance.exit,
         )
+
+
+def _billed(instance: _Instance, used_s: float) -> Decimal | None:
+    """The engine's own arithmetic, kept apart from the ledger's so that each can check the other."""
+    offer = instance.spec.offer
+    if offer.price.usd_per_hour is None:
+        return None
+    rule = offer.billing
+    if instance.interrupted and used_s < (rule.free_if_interrupted_within_s or 0):
+        return Decimal(0)
+    steps = ceil(round(max(used_s, float(rule.minimum_s)), 6) / rule.granularity_s)
+    return offer.price.usd_per_hour * steps * rule.granularity_s / 3600
