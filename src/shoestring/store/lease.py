@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from shoestring.domain.errors import StaleLeader
+from shoestring.domain.errors import BadInput, StaleLeader
 from shoestring.ports import Lease
 
 TTL_MAX_S = 86_400.0
@@ -57,9 +57,9 @@ class LeaseRow:
 def granted(holder: str, host: str, epoch: int, ttl_s: float, now: datetime) -> LeaseRow:
     """A lease from now on, for ``ttl_s`` real seconds."""
     if not 0 < len(holder) <= HOLDER_MAX:
-        raise ValueError(f"holder: 1 to {HOLDER_MAX} characters, found {len(holder)}")
+        raise BadInput(f"holder: 1 to {HOLDER_MAX} characters, found {len(holder)}")
     if not 0 < ttl_s <= TTL_MAX_S:
-        raise ValueError(f"ttl_s: above 0 and at most {TTL_MAX_S:.0f}, found {ttl_s}")
+        raise BadInput(f"ttl_s: above 0 and at most {TTL_MAX_S:.0f}, found {ttl_s}")
     expires_at = now + timedelta(seconds=ttl_s)
     return LeaseRow(holder=holder, host=host, epoch=epoch, expires_at=expires_at, ttl_s=ttl_s)
 
