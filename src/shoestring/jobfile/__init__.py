@@ -10,7 +10,7 @@ One noun, one parser, one file: see ``resources``, ``mounts``, ``environment`` a
 from shoestring.jobfile.code import code_sha256
 from shoestring.jobfile.environment import Environment, parse_env
 from shoestring.jobfile.export import Exported, plain_yaml
-from shoestring.jobfile.file import JobFile, from_command, load
+from shoestring.jobfile.file import JobFile, environments, from_command, load
 from shoestring.jobfile.mounts import Mount
 from shoestring.jobfile.task import Task
 from shoestring.jobfile.workdir import GitSource
@@ -23,6 +23,7 @@ __all__ = [
     "Mount",
     "Task",
     "code_sha256",
+    "environments",
     "from_command",
     "load",
     "parse_env",

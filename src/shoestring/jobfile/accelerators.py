@@ -56,6 +56,7 @@ _MEMORY = re.compile(
     r"(?:(?P<maker>[a-z]+):)?(?P<low>\d{1,4})GB(?:(?P<up>\+)|\.\.(?P<high>\d{1,4})GB)?", re.IGNORECASE
 )
 _COUNT = re.compile(r"(?P<low>\d{1,5}(?:\.\d{1,4})?)(?P<range>\.\.(?P<high>\d{1,5})?|\+)?")
+MAX_ALTERNATIVES = 32
 _ALLOWED = "NAME, NAME:COUNT, NAME:1.. or NAME:1..8, 24GB+ or 24GB..80GB, a list or a mapping of these"
 
 
@@ -95,7 +96,9 @@ def read_accelerators(node: Node, report: Report, *, own_names: bool, backend: B
     if node.kind is Kind.SCALAR:
         return Choice(requests=reader.written(node, read.text(node, report, allowed=_ALLOWED)))
     found: list[AcceleratorRequest] = []
-    if node.kind is Kind.LIST:
+    if max(len(node.items), len(node.entries)) > MAX_ALTERNATIVES:
+        read.error(node, report, "too many alternatives", allowed=f"at most {MAX_ALTERNATIVES}")
+    elif node.kind is Kind.LIST:
         for item in node.items:
             found += reader.written(item, read.text(item, report, allowed=_ALLOWED))
     else:

@@ -136,7 +136,7 @@ def _values(node: Node, report: Report) -> dict[str, str | None]:
         elif "\0" in child.text:
             read.error(child, report, "the value holds a NUL character", allowed="text without NUL")
         else:
-            found[name] = None if child.is_null or (child.text == "" and not child.value) else child.text
+            found[name] = None if child.is_null else child.text
     return found
 
 

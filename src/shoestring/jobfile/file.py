@@ -12,7 +12,7 @@ from shoestring.domain.errors import BadInput, JobFileInvalid, Problem
 from shoestring.domain.text import printable
 from shoestring.domain.workload import Workload
 from shoestring.jobfile import read
-from shoestring.jobfile.environment import check_given
+from shoestring.jobfile.environment import Environment, check_given, read_environment
 from shoestring.jobfile.node import Document, Kind, Node, compose, empty_mapping, scalar
 from shoestring.jobfile.report import Fatal, Report
 from shoestring.jobfile.sidefile import SUFFIX, merge, read_side_file
@@ -100,6 +100,31 @@ def load(
         header=header.plain if header else {},
         text=text,
     )
+
+
+def environments(path: Path | str, *, env: Mapping[str, str] | None = None) -> tuple[Environment, ...]:
+    """The variables of each task and nothing else, for a supervisor that takes over a run.
+
+    The run's workload is in the journal and no longer asked for, so a deadline that has passed since, or an
+    edit elsewhere in the file, is no reason to refuse.
+
+    Raises:
+        NotFound: no such file. JobFileInvalid: no YAML, or mistakes among the variables.
+    """
+    path, report = Path(path), Report()
+    around = _surroundings(env, None, None, None)
+    found: list[Environment] = []
+    try:
+        _, tasks = _split(compose(read_source(path), report), report)
+        report = Report()
+        found += [
+            read_environment(task.root, report, given=around.given, outside=around.outside) for task in tasks
+        ]
+    except Fatal as problem:
+        report.add("file", problem.line, str(problem))
+    if report.has_errors:
+        raise JobFileInvalid(printable(str(path), limit=200), report.problems)
+    return tuple(found)
 
 
 def from_command(

@@ -8,6 +8,7 @@ from shoestring.jobfile import read
 from shoestring.jobfile.environment import Environment
 from shoestring.jobfile.node import Kind, Node
 from shoestring.jobfile.report import Report, did_you_mean
+from shoestring.jobfile.url import carries_credentials
 
 KEYS = ("name", "source", "store", "mode", "type", "persistent", "config", "_is_sky_managed",
         "_bucket_sub_path", "_force_delete")  # fmt: skip
@@ -120,7 +121,7 @@ def _store(node: Node | None, report: Report) -> str | None:
 
 
 def _checked(mount: Mount, node: Node, report: Report) -> Mount:
-    if mount.source and read.carries_credentials(mount.source):
+    if mount.source and carries_credentials(mount.source):
         read.error(
             node, report, "a user or password inside a URL", allowed="the URL without it; use `secrets:`"
         )

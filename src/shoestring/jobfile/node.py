@@ -14,9 +14,10 @@ import yaml
 
 from shoestring.domain.text import printable
 from shoestring.jobfile.report import Fatal, Report
+from shoestring.jobfile.url import carries_credentials
 
 MAX_DEPTH = 40
-MAX_NODES = 50_000  # after aliases are expanded
+MAX_NODES = 20_000  # after aliases are expanded
 MAX_DOCUMENTS = 100
 _MAX_NUMBER_TEXT = 64  # YAML 1.1 base-60 numbers take quadratic time; no honest number is longer
 
@@ -64,13 +65,17 @@ class Node:
         return self.kind is Kind.SCALAR and self.value is None
 
     @property
+    def may_be_shown(self) -> bool:
+        return not (self.hidden or carries_credentials(self.text))
+
+    @property
     def shown(self) -> str:
         """The value for a message: short, safe for terminals, and never a secret."""
         if self.kind is not Kind.SCALAR:
             return self.kind.value
         if self.is_null:
             return "nothing"
-        return "***" if self.hidden else repr(printable(self.text, limit=60)).replace("\\\\", "\\")
+        return repr(printable(self.text, limit=60)).replace("\\\\", "\\") if self.may_be_shown else "***"
 
     def get(self, key: str) -> "Node | None":
         """A child of a mapping; None if it is missing or null."""
@@ -228,7 +233,8 @@ class _Builder:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise Fatal(f"{where or 'the top'}: a key must be text, not {key_node.id}", line=line)
             key = key_node.value
-            child = f"{where}.{printable(key, limit=40)}" if where else printable(key, limit=40)
+            shown = "(a URL)" if carries_credentials(key) else printable(key, limit=40)
+            child = f"{where}.{shown}" if where else shown
             if key in entries:
                 self.report.add(
                     child, line, f"given twice, first in line {lines[key]}", allowed="each key once"

@@ -7,11 +7,11 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from shoestring.domain.text import unsafe_characters
 from shoestring.jobfile.node import Kind, Node
 from shoestring.jobfile.report import Report, did_you_mean
+from shoestring.jobfile.url import carries_credentials
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ def convert(node: Node, report: Report, parse: Callable[[str], T], *, allowed: s
     try:
         return parse(written)
     except (ValueError, OverflowError) as problem:
-        message = f"{node.shown} is not allowed here" if node.hidden else str(problem)
+        message = str(problem) if node.may_be_shown else f"{node.shown} is not allowed here"
         error(node, report, message, allowed=allowed)
         return None
 
@@ -186,19 +186,3 @@ def location(node: Node, report: Report) -> str | None:
         error(node, report, "a user or password inside a URL", allowed="the URL without it; use `secrets:`")
         return None
     return written
-
-
-def carries_credentials(url: str) -> bool:
-    """Whether a URL holds a user name or password before its host; ``git@`` of ssh is none.
-
-    >>> carries_credentials("https://me:word@host/x"), carries_credentials("ssh://git@host/x")
-    (True, False)
-    """
-    if "://" not in url:
-        return False
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "@" in url
-    user, at, _ = parts.netloc.rpartition("@")
-    return bool(at) and not (parts.scheme == "ssh" and ":" not in user)

@@ -34,7 +34,7 @@ class Report:
 
     @property
     def has_errors(self) -> bool:
-        return any(p.severity == "error" for p in self.problems)
+        return self._beyond > 0 or any(p.severity == "error" for p in self._problems)
 
     @property
     def full(self) -> bool:
@@ -44,6 +44,9 @@ class Report:
         self, where: str, line: int | None, message: str, *, allowed: str | None = None, warning: bool = False
     ) -> None:
         """One more problem. Text of others in ``message`` and ``where`` has been made printable."""
+        if self.full:
+            self._beyond += 1
+            return
         problem = Problem(
             where=where or "file",
             message=message,
@@ -51,11 +54,6 @@ class Report:
             line=line,
             severity="warning" if warning else "error",
         )
-        if problem in self._problems:
-            return
-        if self.full:
-            self._beyond += 1
-            return
         self._problems[problem] = None
 
 

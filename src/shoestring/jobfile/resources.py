@@ -15,6 +15,9 @@ from shoestring.jobfile.recovery import Recovery, read_recovery
 from shoestring.jobfile.report import Report
 from shoestring.jobfile.skypilot import RESOURCE_KEYS, check_passed_on_resources
 
+MAX_CANDIDATES = 64
+MAX_REQUESTS = 1000  # candidates times accelerators
+
 # SkyPilot counts in powers of two whatever the unit is called.
 _UNIT_BYTES = {"": GIB, "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40, "pb": 2**50}
 _INSTANCE_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+/ -]{0,99}")
@@ -45,7 +48,11 @@ def read_resources(node: Node | None, report: Report, *, backend: Backend | None
     requests: list[ResourceRequest] = []
     for shape in shapes:
         ranked = bool(ordered) or (shape.ordered and not any_of)
-        requests += (_ranked(r, len(requests) + i) if ranked else r for i, r in enumerate(shape.requests))
+        first = len(requests)
+        requests += (_ranked(r, first + i) if ranked else r for i, r in enumerate(shape.requests))
+    if len(requests) > MAX_REQUESTS:
+        read.error(node, report, f"{len(requests):,} combinations", allowed=f"at most {MAX_REQUESTS:,}")
+        requests = requests[:1]
     return Resources(
         requests=tuple(dict.fromkeys(requests)) or (ResourceRequest(),),
         recovery=next((s.recovery for s in shapes if s.recovery != Recovery()), Recovery()),
@@ -62,8 +69,12 @@ def _entries(base: Node, candidates: Node | None, report: Report) -> tuple[Node,
             candidates, report, f"expected a list, found {candidates.shown}", allowed="a list of resources"
         )
         return (base.with_entries({}, without=("any_of", "ordered")),)
+    if len(candidates.items) > MAX_CANDIDATES:
+        read.error(
+            candidates, report, f"{len(candidates.items):,} entries", allowed=f"at most {MAX_CANDIDATES}"
+        )
     found = []
-    for item in candidates.items:
+    for item in candidates.items[:MAX_CANDIDATES]:
         if item.kind is not Kind.MAPPING:
             read.error(item, report, f"expected a mapping, found {item.shown}", allowed="keys of resources")
             continue

@@ -40,9 +40,10 @@ def _read_bounded(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a file name"
         raise NotFound(f"{shown}: {reason}", next_step="shoestring validate JOB.yaml") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotFound(f"{shown}: not a regular file", next_step="shoestring validate JOB.yaml")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NotFound(f"{shown}: not a regular file", next_step="shoestring validate JOB.yaml")
         return file.read(MAX_BYTES + 1)
 
 

@@ -17,6 +17,7 @@ from shoestring.jobfile.report import Report
 from shoestring.jobfile.resources import Resources, read_resources
 from shoestring.jobfile.sanity import check_deadline, choose_backend
 from shoestring.jobfile.skypilot import check_passed_on
+from shoestring.jobfile.url import carries_credentials
 from shoestring.jobfile.workdir import GitSource, read_workdir
 
 # SkyPilot's rule for names; no path, option or shell text fits in it.
@@ -142,7 +143,7 @@ def _data(root: Node, mounts: tuple[Mount, ...], report: Report) -> tuple[DataSp
     inputs = root.get("inputs")
     for uri, size in read.entries(inputs, report, "uri: GB") if inputs else ():
         gigabytes = read.number(size, report, minimum=0, maximum=1e9)
-        if read.carries_credentials(uri):
+        if carries_credentials(uri):
             read.error(size, report, "a user or password inside a URL", allowed="the URL without it")
         elif gigabytes is not None:
             found[uri] = DataSpec(uri=uri, size_bytes=int(gigabytes * 10**9), provider=provider_of(uri))
