@@ -1,6 +1,7 @@
 """`shoestring validate` and `shoestring export`, as a user meets them."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -113,3 +114,9 @@ def test_export_refuses_what_validate_refuses(call, tmp_path: Path) -> None:  # 
     code, out, err = call("export", write(tmp_path, "run: x\nnum_nodes: 0\n"))
     assert (code, out) == (2, "")
     assert "next:  shoestring validate" in err
+
+
+def test_the_file_in_the_docs_is_valid(tmp_path: Path) -> None:
+    page = (EXAMPLES.parents[1] / "docs" / "jobfile.md").read_text()
+    (written,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert validate(write(tmp_path, written)).errors == ()
