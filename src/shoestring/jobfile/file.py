@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,13 @@ from shoestring.domain.workload import Workload
 from shoestring.jobfile import read
 from shoestring.jobfile.environment import Environment, check_given, read_environment
 from shoestring.jobfile.node import Document, Kind, Node, compose, empty_mapping, scalar
+from shoestring.jobfile.overrides import apply_overrides
 from shoestring.jobfile.report import Fatal, Report
 from shoestring.jobfile.sidefile import SUFFIX, merge, read_side_file
 from shoestring.jobfile.source import read_source
 from shoestring.jobfile.task import MAX_NAME, NAME, Surroundings, Task, read_task
 
 HEADER_KEYS = frozenset(["name", "execution", "primary_tasks", "termination_delay"])
-# What the command line may set, and whether it belongs to `resources:` or to the block.
-_RESOURCE_OVERRIDES = {"infra": "infra", "gpus": "accelerators"}
-_BLOCK_OVERRIDES = ("deadline", "budget", "goal", "backend")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +81,7 @@ def load(
         documents = compose(text, report)
         header, tasks = _split(documents, report)
         blocks = _blocks(path, tasks, report)
-        _apply(overrides or {}, tasks, blocks)
+        apply_overrides(overrides or {}, tasks, blocks)
         found = _read_tasks(tasks, blocks, report, around, default=_name_from(path))
     except Fatal as problem:
         report.add("file", problem.line, str(problem))
@@ -156,7 +154,7 @@ def from_command(
         root = root.with_entries({"name": scalar("--name", name)})
     tasks = [Document(root=root, plain={})]
     blocks: list[Node | None] = [None]
-    _apply(overrides or {}, tasks, blocks)
+    apply_overrides(overrides or {}, tasks, blocks)
     task = read_task(
         tasks[0].root, blocks[0], report, around, name=_name_of_command(argv), plain={}, argv=tuple(argv)
     )
@@ -205,36 +203,6 @@ def _blocks(path: Path, tasks: list[Document], report: Report) -> list[Node | No
         merge(task.root.get("shoestring"), sides[i] if sides else None, report)
         for i, task in enumerate(tasks)
     ]
-
-
-def _apply(overrides: Mapping[str, str], tasks: list[Document], blocks: list[Node | None]) -> None:
-    """Put the command line's values in the place of the file's, in every task."""
-    unknown = set(overrides) - set(_RESOURCE_OVERRIDES) - set(_BLOCK_OVERRIDES)
-    assert not unknown, f"no override {unknown}"
-    block = {k: scalar(f"--{k}", v) for k, v in overrides.items() if k in _BLOCK_OVERRIDES}
-    resources = {
-        _RESOURCE_OVERRIDES[k]: scalar(f"--{k}", v) for k, v in overrides.items() if k in _RESOURCE_OVERRIDES
-    }
-    for i, task in enumerate(tasks):
-        if block:
-            blocks[i] = (blocks[i] or empty_mapping("shoestring")).with_entries(block)
-        if resources:
-            before = task.root.get("resources") or empty_mapping("resources")
-            root = task.root.with_entries({"resources": _override_resources(before, resources)})
-            tasks[i] = replace(task, root=root)
-
-
-def _override_resources(node: Node, changes: Mapping[str, Node]) -> Node:
-    """The changes win in the base and in every candidate of `any_of` and `ordered`."""
-    if node.kind is not Kind.MAPPING:
-        return node
-    older = ("cloud", "region", "zone") if "infra" in changes else ()
-    candidates = {
-        key: replace(child, items=tuple(_override_resources(item, changes) for item in child.items))
-        for key in ("any_of", "ordered")
-        if (child := node.get(key))
-    }
-    return node.with_entries({**changes, **candidates}, without=older)
 
 
 def _read_tasks(
