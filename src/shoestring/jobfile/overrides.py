@@ -1,4 +1,4 @@
-"""Overrides: what the command line sets takes the place of the file's, and passes through the same parsers."""
+"""Overrides: what the command line sets replaces what the file says, and passes the same parsers."""
 
 from collections.abc import Mapping
 from dataclasses import replace
