@@ -26,7 +26,7 @@ from sqlalchemy import (
     table,
     text,
 )
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from shoestring.domain.errors import BadInput, JournalUnavailable
@@ -180,9 +180,12 @@ def _set(connection: sqlite3.Connection, pragma: str, value: str) -> None:
 
 
 def _update_tables(database: Database) -> None:
-    with database.reader.connect() as connection:
-        if _is_current(connection, database.name):
-            return
+    try:
+        with database.reader.connect() as connection:
+            if _is_current(connection, database.name):
+                return
+    except OperationalError:
+        pass  # a crash may leave what only a writer can roll back; if it is worse, the writer will say so
     with database.writer.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})

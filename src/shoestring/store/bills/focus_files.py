@@ -1,0 +1,18 @@
+"""FOCUS files themselves, 1.0 to 1.4, from whoever wrote them."""
+
+from shoestring.store.bills.format import Format
+
+FOCUS = Format(
+    name="focus",
+    title="FOCUS",
+    needs=frozenset({"BilledCost", "ChargePeriodStart", "ChargeCategory"}),
+    fields={
+        "EffectiveCost": "coalesce({EffectiveCost}, {BilledCost})",
+        "ServiceProviderName": "coalesce({ServiceProviderName}, {ProviderName})",
+        "HostProviderName": "coalesce({HostProviderName}, {PublisherName}, {ProviderName})",
+        "InvoiceIssuerName": "coalesce({InvoiceIssuerName}, {InvoiceIssuer}, {ProviderName})",
+        "RegionId": "coalesce({RegionId}, {Region})",
+        "ServiceName": "{ServiceName}",
+    },
+    tags="{Tags}",
+)

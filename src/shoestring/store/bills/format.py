@@ -1,0 +1,65 @@
+"""A bill format: how to know it by its header, and how its columns become FOCUS columns."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shoestring.store.charges_engine import ident
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One family of bill files.
+
+    Attributes:
+        needs: headers that a file of this family always has (compared without case and punctuation).
+        fields: FOCUS or ``x_`` column -> SQL over the file's columns, each written ``{header}``; a header
+            that the file lacks is null. FOCUS columns not named here are taken over under their own name.
+        tags: the column with tags: a JSON object, one without its braces, or a list of keys and values.
+        label_fields: label -> SQL, where a column says it outright; wins over tags.
+    """
+
+    name: str
+    title: str
+    needs: frozenset[str]
+    fields: Mapping[str, str]
+    tags: str | None = None
+    label_fields: Mapping[str, str] = field(default_factory=dict)
+
+
+def plain(header: str) -> str:
+    """A header without case and punctuation: ``lineItem/UnblendedCost`` is ``line_item_unblended_cost``.
+
+    >>> plain("lineItem/UnblendedCost") == plain("line_item_unblended_cost")
+    True
+    """
+    return re.sub(r"[^a-z0-9]", "", header.lower())
+
+
+def recognize(header: Sequence[str], formats: Sequence[Format]) -> Format | None:
+    """The format with the most required headers among those whose required headers are all there."""
+    present = {plain(h) for h in header}
+    fitting = [f for f in formats if {plain(n) for n in f.needs} <= present]
+    return max(fitting, key=lambda f: len(f.needs), default=None)
+
+
+def resolver(header: Sequence[str]) -> Callable[[str], str]:
+    """A function that puts a file's own quoted columns in the place of ``{header}``; null if it has none."""
+    by_plain: dict[str, str] = {}
+    for name in header:
+        by_plain.setdefault(plain(name), name)
+
+    def resolve(sql: str) -> str:
+        def column(match: re.Match[str]) -> str:
+            name = by_plain.get(plain(match[1]))
+            return "null" if name is None else ident(name)
+
+        return re.sub(r"\{([^{}]+)\}", column, sql)
+
+    return resolve
+
+
+def used_headers(header: Sequence[str], expressions: Sequence[str]) -> set[str]:
+    """Headers of the file that any of the expressions names."""
+    wanted = {plain(name) for sql in expressions for name in re.findall(r"\{([^{}]+)\}", sql)}
+    return {name for name in header if plain(name) in wanted}

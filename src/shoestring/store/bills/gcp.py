@@ -1,0 +1,69 @@
+"""Google Cloud billing exports, standard and detailed, as CSV or Parquet out of BigQuery.
+
+``cost`` is before credits; the credits of a row are a nested list. FOCUS's billed cost is cost plus credits.
+Nested columns are read in their flattened form, ``service.description`` or ``service_description`` alike.
+"""
+
+from shoestring.store.bills.format import Format
+
+CREDITS = """coalesce(try_cast({credits_amount} as decimal(38,12)),
+  list_sum(list_transform(
+    try_cast(json_extract_string(cast({credits} as json), '$[*].amount') as decimal(38,12)[]), c -> c)), 0)"""
+COST = "try_cast({cost} as decimal(38,12))"
+NET = f"case when {COST} is null then {{cost}} else cast({COST} + {CREDITS} as varchar) end"
+
+GCP = Format(
+    name="gcp",
+    title="Google Cloud billing export",
+    needs=frozenset({"billing_account_id", "usage_start_time", "cost", "currency"}),
+    fields={
+        "BilledCost": NET,
+        "EffectiveCost": NET,
+        "ListCost": "coalesce({cost_at_list}, {cost})",
+        "ContractedCost": "{cost}",
+        "ListUnitPrice": "{price_list_price}",
+        "ContractedUnitPrice": "{price_effective_price}",
+        "BillingAccountId": "{billing_account_id}",
+        "SubAccountId": "{project.id}",
+        "SubAccountName": "{project.name}",
+        "BillingCurrency": "{currency}",
+        "BillingPeriodStart": """coalesce(
+            case when length({invoice.month}) = 6
+                 then substr({invoice.month}, 1, 4) || '-'
+                   || substr({invoice.month}, 5, 2) || '-01' end,
+            substr(cast({usage_start_time} as varchar), 1, 7) || '-01')""",
+        "ChargePeriodStart": "{usage_start_time}",
+        "ChargePeriodEnd": "{usage_end_time}",
+        "ChargeCategory": """case {cost_type} when 'tax' then 'Tax' when 'adjustment' then 'Adjustment'
+            when 'rounding_error' then 'Adjustment' else 'Usage' end""",
+        "ChargeDescription": "{sku.description}",
+        "ChargeFrequency": "'Usage-Based'",
+        "ConsumedQuantity": "{usage.amount}",
+        "ConsumedUnit": "{usage.unit}",
+        "PricingQuantity": "{usage.amount_in_pricing_units}",
+        "PricingUnit": "{usage.pricing_unit}",
+        "PricingCategory": """case
+            when {sku.description} ilike '%spot%'
+              or {sku.description} ilike '%preemptible%' then 'Dynamic'
+            when {sku.description} ilike '%commitment%' then 'Committed'
+            else 'Standard' end""",
+        "ServiceName": "{service.description}",
+        "ServiceCategory": """case
+            when {service.description} in ('Vertex AI', 'Cloud TPU')
+              then 'AI and Machine Learning'
+            when {service.description} in ('Compute Engine',
+              'Kubernetes Engine', 'Cloud Run') then 'Compute'
+            when {service.description} ilike '%storage%' then 'Storage'
+            when {service.description} ilike '%network%' then 'Networking'
+            else 'Other' end""",
+        "ServiceProviderName": "'Google Cloud'",
+        "HostProviderName": "'Google Cloud'",
+        "InvoiceIssuerName": "'Google Cloud'",
+        "RegionId": """coalesce({location.region}, {location.location})""",
+        "AvailabilityZone": "{location.zone}",
+        "ResourceId": "coalesce({resource.global_name}, {resource.name})",
+        "ResourceName": "{resource.name}",
+        "SkuId": "{sku.id}",
+    },
+    tags="{labels}",
+)

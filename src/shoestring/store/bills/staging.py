@@ -1,0 +1,209 @@
+"""From a source's columns to charges: the SQL that types, maps, labels and checks every row in one pass."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shoestring.store.bills.format import Format, plain, resolver, used_headers
+from shoestring.store.bills.source import Source
+from shoestring.store.bills.tags import all_paths, tags_json
+from shoestring.store.charges_engine import ident, literal
+from shoestring.store.charges_schema import LABEL_COLUMNS, MONEY, MONEY_COLUMNS, STORE_COLUMNS
+
+MOMENTS = ("%m/%d/%Y", "%m/%d/%y", "%Y%m%d", "%m/%d/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S UTC", "%d-%b-%Y")
+CHECKED = (*MONEY_COLUMNS, "PricingQuantity", "ConsumedQuantity", "ChargePeriodEnd", "BillingPeriodStart")
+PROBLEM = "x_Problem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the caller knows about a delivery that its file may not say.
+
+    Attributes:
+        currency: for files without a currency column; None: such a file is refused row by row.
+        provider: likewise for the provider's name.
+        date_formats: strptime patterns tried before the usual ones.
+        decimal_comma: amounts are written ``1.234,56``.
+    """
+
+    currency: str | None = None
+    provider: str | None = None
+    date_formats: tuple[str, ...] = ()
+    decimal_comma: bool = False
+
+
+def staging_sql(source: Source, form: Format, given: Given, *, import_id: str, rates: str | None) -> str:
+    """SQL that reads a source as charges; ``x_Problem`` is null for good rows and says why for bad ones.
+
+    Args:
+        rates: name of a table (currency, day, usd_per_unit) of dated exchange rates; None if there are none.
+    """
+    raw = raw_expressions(source, form, given)
+    typed = {name: _typed(name, sql, given) for name, sql in raw.items()}
+    kept = _kept_headers(source, form, raw)
+    paths, slices = all_paths()
+    tagged = "Tags" in raw
+    found = f"json_extract_string({typed['Tags']}, {paths})" if tagged else "null"
+    inner = [f"{sql} as {ident(name)}" for name, sql in typed.items()]
+    inner += [f"{ident(header)} as {ident(name)}" for header, name in kept.items()]
+    inner += [f"{found} as x_Found", f"case {_problems(raw, typed)} end as {PROBLEM}"]
+    passed = [f"staged.{ident(n)}" for n in (*typed, *kept.values()) if n not in COMPLETED]
+    outer = [*passed, *_labels(raw, slices, tagged), *_completions(raw, given, rated=rates is not None)]
+    outer += [f"{literal(import_id)} as x_Import", f"staged.{PROBLEM}"]
+    return f"""select {", ".join(outer)} from (select {", ".join(inner)} from {source.sql}) staged
+        {_rate_join(raw, given, rates)}"""
+
+
+def raw_expressions(source: Source, form: Format, given: Given) -> dict[str, str]:
+    """Store column -> SQL of its untyped value, for every column that the file can fill."""
+    resolve = resolver(source.header)
+    present = {plain(h): h for h in source.header}
+    raw: dict[str, str] = {}
+    for name in STORE_COLUMNS:
+        if name in form.fields:
+            sql = resolve(form.fields[name])
+            if sql.strip() != "null":
+                raw[name] = sql
+        elif plain(name) in present and name not in ("x_Import", "x_UsdPerUnit"):
+            raw[name] = ident(present[plain(name)])
+    if form.tags is not None and (column := resolve(form.tags)) != "null":
+        raw["Tags"] = tags_json(column)
+    for label, sql in form.label_fields.items():
+        if (column := resolve(sql)) != "null":
+            raw[LABEL_COLUMNS[label]] = column
+    if "ServiceProviderName" not in raw and given.provider is not None:
+        raw["ServiceProviderName"] = literal(given.provider)
+    return raw
+
+
+def _kept_headers(source: Source, form: Format, raw: Mapping[str, str]) -> dict[str, str]:
+    """Columns that no FOCUS column is made of, and the names they keep: nothing of a bill is thrown away."""
+    spoken_for = {plain(n) for n in STORE_COLUMNS} | {"tags"}
+    if form.name == "focus":
+        used: set[str] = set()
+    else:
+        used = used_headers(
+            source.header, [*form.fields.values(), form.tags or "", *form.label_fields.values()]
+        )
+    kept: dict[str, str] = {}
+    for header in source.header:
+        if header in used or plain(header) in spoken_for:
+            continue
+        kept[header] = header if header.startswith("x_") else f"x_Source_{header}"
+    return kept
+
+
+def _typed(name: str, sql: str, given: Given) -> str:
+    kind = STORE_COLUMNS[name]
+    if kind == MONEY:
+        return f"try_cast({_number(sql, given)} as {MONEY})"
+    if kind == "DOUBLE":
+        return f"try_cast({sql} as double)"
+    if kind == "TIMESTAMP":
+        formats = "[" + ", ".join(literal(f) for f in (*given.date_formats, *MOMENTS)) + "]"
+        parsed = f"try_strptime(cast({sql} as varchar), {formats})"
+        casted = f"(try_cast({sql} as timestamptz) at time zone 'UTC')"  # a bare timestamp is UTC
+        return f"coalesce({parsed}, {casted})" if given.date_formats else f"coalesce({casted}, {parsed})"
+    return f"cast({sql} as varchar)"
+
+
+def _number(sql: str, given: Given) -> str:
+    if not given.decimal_comma:
+        return sql
+    return f"replace(replace(cast({sql} as varchar), '.', ''), ',', '.')"
+
+
+def _problems(raw: Mapping[str, str], typed: Mapping[str, str]) -> str:
+    """Why a row can't be a charge: an amount or moment that can't be read, or none at all."""
+    unread = [
+        f"when {raw[name]} is not null and {typed[name]} is null "
+        f"then {literal(f'{name} can not be read: ')} || cast({raw[name]} as varchar)"
+        for name in CHECKED
+        if name in raw
+    ]
+    amount = f"{raw['BilledCost']} is null" if "BilledCost" in raw else "true"
+    moments = [raw[n] for n in ("ChargePeriodStart", "BillingPeriodStart") if n in raw] or ["null"]
+    lacking = [
+        f"when {amount} then 'no BilledCost'",
+        f"when coalesce({', '.join(f'cast({m} as varchar)' for m in moments)}) is null "
+        "then 'no ChargePeriodStart'",
+    ]
+    if "ChargePeriodEnd" in typed and "ChargePeriodStart" in typed:
+        backwards = f"{typed['ChargePeriodEnd']} < {typed['ChargePeriodStart']}"
+        lacking.append(f"when {backwards} then 'ChargePeriodEnd before ChargePeriodStart'")
+    return " ".join((*unread, *lacking))
+
+
+# Columns that get a value even where the file has none.
+COMPLETED = (
+    "EffectiveCost",
+    "BillingCurrency",
+    "BillingPeriodStart",
+    "BillingPeriodEnd",
+    "ChargePeriodStart",
+    "ChargePeriodEnd",
+    "x_CostBasis",
+    "x_Market",
+    "x_Source",
+    "x_AdjustsPeriod",
+    *LABEL_COLUMNS.values(),
+)
+
+
+def _rate_join(raw: Mapping[str, str], given: Given, rates: str | None) -> str:
+    """The newest rate on or before the day of the charge."""
+    if rates is None:
+        return ""
+    currency, start = _currency(raw, given), _start(raw)
+    return f"asof left join {rates} rate on {currency} = rate.currency and {start} >= rate.day"
+
+
+def _have(raw: Mapping[str, str], name: str) -> str:
+    return f"staged.{ident(name)}" if name in raw else "null"
+
+
+def _start(raw: Mapping[str, str]) -> str:
+    return f"coalesce({_have(raw, 'ChargePeriodStart')}, {_have(raw, 'BillingPeriodStart')})"
+
+
+def _currency(raw: Mapping[str, str], given: Given) -> str:
+    default = literal(given.currency) if given.currency is not None else "null"
+    return f"upper(coalesce({_have(raw, 'BillingCurrency')}, {default}))"
+
+
+def _completions(raw: Mapping[str, str], given: Given, *, rated: bool) -> list[str]:
+    def have(name: str) -> str:
+        return _have(raw, name)
+
+    currency, start = _currency(raw, given), _start(raw)
+    period = f"coalesce({have('BillingPeriodStart')}, date_trunc('month', {start}))"
+    issuer = f"coalesce({have('InvoiceIssuerName')}, {have('ServiceProviderName')}, 'unknown')"
+    account = f"coalesce({have('BillingAccountId')}, 'unknown')"
+    market = f"""case {have("PricingCategory")} when 'Dynamic' then 'spot' when 'Committed' then 'committed'
+        when 'Standard' then 'on_demand' when 'Other' then 'other' end"""
+    foreign = "rate.usd_per_unit" if rated else "null"
+    made = {
+        "EffectiveCost": f"coalesce({have('EffectiveCost')}, {have('BilledCost')})",
+        "BillingCurrency": currency,
+        "BillingPeriodStart": period,
+        "BillingPeriodEnd": f"coalesce({have('BillingPeriodEnd')}, {period} + interval 1 month)",
+        "ChargePeriodStart": start,
+        "ChargePeriodEnd": f"coalesce({have('ChargePeriodEnd')}, {start} + interval 1 day)",
+        "x_CostBasis": f"coalesce({have('x_CostBasis')}, 'billed')",
+        "x_Market": f"coalesce({have('x_Market')}, {market})",
+        "x_Source": f"coalesce({have('x_Source')}, {issuer} || '/' || {account})",
+        "x_AdjustsPeriod": have("x_AdjustsPeriod"),
+        "x_UsdPerUnit": f"case when {currency} = 'USD' then 1 else {foreign} end",
+    }
+    return [f"cast({sql} as {STORE_COLUMNS[name]}) as {ident(name)}" for name, sql in made.items()]
+
+
+def _labels(raw: Mapping[str, str], slices: Mapping[str, tuple[int, int]], tagged: bool) -> list[str]:
+    """Labels: what a column says outright, else the first tag that means it; empty text is no label."""
+    made = []
+    for label, column in LABEL_COLUMNS.items():
+        low, high = slices[label]
+        values = [f"nullif(staged.{ident(column)}, '')"] if column in raw else []
+        values += [f"nullif(x_Found[{place}], '')" for place in range(low, high + 1)] if tagged else []
+        value = f"coalesce({', '.join(values)})" if values else "null"
+        made.append(f"cast({value} as varchar) as {ident(column)}")
+    return made

@@ -1,0 +1,232 @@
+"""The charge store: Parquet files, one for each billing period and source, named by a manifest."""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from shoestring.store.charges_engine import connect, ident, literal, literals
+from shoestring.store.charges_manifest import (
+    Delivery,
+    Manifest,
+    Part,
+    read_manifest,
+    write_manifest,
+    writing,
+)
+from shoestring.store.charges_schema import CUBE_KEYS, CUBE_SUMS, STORE_COLUMNS
+from shoestring.training.spool import sync_folder
+
+PARQUET = "(format parquet, compression zstd)"
+CUBE_WORTH = 0.5  # a cube with more than this share of its part's rows saves nothing and is not kept
+CUBE_LEAST = 20_000  # below so many rows the rows themselves are as quick
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """A Parquet file waiting to become the charges of one period and source."""
+
+    period: str
+    source: str
+    kind: str
+    path: Path
+
+
+class ChargeStore:
+    """The ledger's charges. Readers see one manifest, whole; writers replace it under a lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def manifest(self) -> Manifest:
+        """What is in the ledger now."""
+        return read_manifest(self.folder)
+
+    def connect(self) -> Any:
+        """A connection that spills inside the ledger's folder."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return connect(self.folder / "spill")
+
+    def rows_sql(self, parts: Sequence[Part]) -> str:
+        """SQL that gives the charges of ``parts``, with every store column (null where a file has none)."""
+        return self._read([p.file for p in parts])
+
+    def rows_of_file(self, path: Path) -> str:
+        """The same for a file that is not in the ledger yet."""
+        return (
+            f"read_parquet({literals([str(self._schema_file(cube=False)), str(path)])}, union_by_name=true)"
+        )
+
+    def days_sql(self, parts: Sequence[Part]) -> str:
+        """SQL that gives the charges of ``parts`` by day (``x_Day``) and cube keys, with ``x_Rows``.
+
+        Parts without a cube give their rows as they are: the same sums, only more rows.
+        """
+        names = ", ".join(ident(c) for c in (*CUBE_KEYS, *CUBE_SUMS))
+        day = "cast(ChargePeriodStart as date)"
+        plain = [p.file for p in parts if p.cube is None]
+        halves = [f"select {day} as x_Day, 1 as x_Rows, {names} from {self._read(plain)}"]
+        cubes = [p.cube for p in parts if p.cube is not None]
+        if cubes:
+            halves.append(f"select x_Day, x_Rows, {names} from {self._read(cubes, cube=True)}")
+        return f"({' union all '.join(halves)})"
+
+    def stage_folder(self) -> Path:
+        """A new folder for files in the making; those of writers that died are swept."""
+        staging = self.folder / "staging"
+        staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in staging.iterdir():
+            if not _alive(left.name.partition("-")[0]):
+                shutil.rmtree(left, ignore_errors=True)
+        mine = staging / f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        mine.mkdir(mode=0o700)
+        return mine
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator["Change"]:
+        """Hold the ledger for a change; nothing is changed unless ``commit`` is called."""
+        with writing(self.folder):
+            yield Change(self, self.manifest())
+
+    def _read(self, files: Sequence[str], *, cube: bool = False) -> str:
+        paths = [str(self._schema_file(cube=cube)), *(str(self.folder / f) for f in files)]
+        return f"read_parquet({literals(paths)}, union_by_name=true)"
+
+    def _schema_file(self, *, cube: bool) -> Path:
+        """An empty Parquet file with every column: what makes the columns that a bill lacks null."""
+        types = dict(STORE_COLUMNS)
+        if cube:
+            types = {"x_Day": "DATE", "x_Rows": "BIGINT"} | {k: types[k] for k in (*CUBE_KEYS, *CUBE_SUMS)}
+        digest = hashlib.sha256(repr(types).encode()).hexdigest()[:12]
+        path = self.folder / f"schema-{'cube' if cube else 'rows'}-{digest}.parquet"
+        if not path.exists():
+            nothing = ", ".join(f"cast(null as {sql}) as {ident(name)}" for name, sql in types.items())
+            made = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            with self.connect() as engine:
+                engine.execute(f"copy (select {nothing} where false) to {literal(made)} {PARQUET}")
+            made.replace(path)
+        return path
+
+
+class Change:
+    """A change in the making, under the ledger's lock. Everything becomes visible at once, or nothing."""
+
+    def __init__(self, store: ChargeStore, manifest: Manifest) -> None:
+        self.store, self.manifest = store, manifest
+        self._engine = store.connect()
+
+    def put(self, staged: Staged, import_id: str) -> Part:
+        """Take a staged file in, in the place of what was there for its period, source and kind."""
+        name = f"charges/period={staged.period}/source={_slug(staged.source)}/{uuid.uuid4().hex}.parquet"
+        target = self.store.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staged.path.replace(target)
+        _sync(target)
+        rows, billed, effective = self._sums(target)
+        part = Part(
+            period=staged.period,
+            source=staged.source,
+            kind=staged.kind,
+            file=name,
+            cube=self._cube(target, name, rows),
+            rows=rows,
+            import_id=import_id,
+            billed=billed,
+            effective=effective,
+        )
+        self.drop(staged.period, staged.source, staged.kind)
+        self.manifest = replace(self.manifest, parts=(*self.manifest.parts, part))
+        return part
+
+    def drop(self, period: str, source: str, kind: str) -> None:
+        """Leave out the charges of a period, source and kind."""
+        kept = tuple(p for p in self.manifest.parts if (p.period, p.source, p.kind) != (period, source, kind))
+        self.manifest = replace(self.manifest, parts=kept)
+
+    def keep_quarantine(self, path: Path) -> str:
+        """Move a quarantine file into the ledger; its name there."""
+        name = f"quarantine/{uuid.uuid4().hex}.csv"
+        target = self.store.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+        _sync(target)
+        return name
+
+    def close(self, period: str, source: str | None, note: str) -> None:
+        """Close a month, for one source or all: later restatements become adjustments."""
+        key = period if source is None else f"{period} {source}"
+        self.manifest = replace(self.manifest, closed={**self.manifest.closed, key: note})
+
+    def commit(self, delivery: Delivery | None = None) -> Manifest:
+        """Make it the ledger. Files that nothing names any more are swept afterwards."""
+        if delivery is not None:
+            self.manifest = replace(self.manifest, deliveries=(*self.manifest.deliveries, delivery))
+        self.manifest = write_manifest(self.store.folder, self.manifest)
+        self._sweep()
+        return self.manifest
+
+    def _sums(self, file: Path) -> tuple[int, dict[str, str], dict[str, str]]:
+        rows = self._engine.execute(
+            "select coalesce(BillingCurrency, '?'), count(*), coalesce(sum(BilledCost), 0), "
+            f"coalesce(sum(EffectiveCost), 0) from {literal(file)} group by 1 order by 1"
+        ).fetchall()
+        billed = {currency: str(total) for currency, _, total, _ in rows}
+        effective = {currency: str(total) for currency, _, _, total in rows}
+        return sum(count for _, count, _, _ in rows), billed, effective
+
+    def _cube(self, file: Path, name: str, rows: int) -> str | None:
+        """Sum a part by day and cube keys into a file of its own; None where that is no gain."""
+        if rows < CUBE_LEAST:
+            return None
+        cube = self.store.folder / (made := name.removesuffix(".parquet") + ".cube")
+        present = {r[0] for r in self._engine.execute(f"describe select * from {literal(file)}").fetchall()}
+        keys = ", ".join(ident(k) for k in CUBE_KEYS if k in present)
+        sums = ", ".join(f"sum({ident(s)}) as {ident(s)}" for s in CUBE_SUMS if s in present)
+        self._engine.execute(
+            f"copy (select cast(ChargePeriodStart as date) as x_Day, {keys}, count(*) as x_Rows, {sums} "
+            f"from {literal(file)} group by all) to {literal(cube)} {PARQUET}"
+        )
+        (count,) = self._engine.execute(f"select count(*) from read_parquet({literal(cube)})").fetchone()
+        if count > CUBE_WORTH * rows:
+            cube.unlink()
+            return None
+        _sync(cube)
+        return made
+
+    def _sweep(self) -> None:
+        named = self.manifest.files()
+        for root in ("charges", "quarantine"):
+            for path in (self.store.folder / root).rglob("*"):
+                if path.is_file() and str(path.relative_to(self.store.folder)) not in named:
+                    path.unlink(missing_ok=True)
+
+
+def _slug(source: str) -> str:
+    """A folder name for a source: readable, and different for different sources."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", source).strip("-.")[:60] or "source"
+    return f"{plain}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_folder(path.parent)

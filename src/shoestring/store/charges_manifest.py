@@ -1,0 +1,133 @@
+"""The manifest: which files are the ledger now. Replacing it is the only moment at which anything changes.
+
+A writer puts new files in place under names never used before, then replaces the manifest; a crash before
+that leaves the old state whole, after it the new one. Files that no manifest names are swept by the next
+writer.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from shoestring.domain.errors import BadInput
+from shoestring.training.spool import sync_folder
+
+VERSION = 1
+NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The charges of one billing period from one source, as one Parquet file with its daily cube.
+
+    Attributes:
+        period: ``2026-01``. source: e.g. ``aws/123456789012`` or ``shoestring/RUN``.
+        kind: ``bill`` | ``metered`` | ``adjustment`` (posted after the month was closed).
+        file, cube: paths inside the ledger's folder; cube None where it would be no smaller.
+        billed, effective: sums by currency, as decimal text.
+    """
+
+    period: str
+    source: str
+    kind: str
+    file: str
+    cube: str | None
+    rows: int
+    import_id: str
+    billed: Mapping[str, str] = field(default_factory=dict)
+    effective: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One import, kept for good: what came in, and that nothing of it got lost.
+
+    ``sha256``: of each file. ``unrated``: for runs, uses without a price, outside the charges.
+    """
+
+    id: str
+    at: str
+    user: str
+    files: tuple[str, ...]
+    sha256: tuple[str, ...]
+    format: str
+    rows_in: int
+    rows_stored: int
+    rows_quarantined: int
+    quarantine: str | None = None
+    unrated: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything that is in the ledger. ``closed``: (period, source) -> when and by whom."""
+
+    generation: int = 0
+    parts: tuple[Part, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+    closed: Mapping[str, str] = field(default_factory=dict)
+
+    def is_closed(self, period: str, source: str) -> bool:
+        return period in self.closed or f"{period} {source}" in self.closed
+
+    def files(self) -> set[str]:
+        """Every file that this manifest names."""
+        named = {p.file for p in self.parts} | {p.cube for p in self.parts if p.cube is not None}
+        return named | {d.quarantine for d in self.deliveries if d.quarantine is not None}
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The newest manifest; an empty one where there is no ledger yet.
+
+    Raises:
+        BadInput: the file is of another version, or damaged.
+    """
+    path = folder / NAME
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Manifest()
+    except ValueError as error:
+        raise BadInput(f"{path}: damaged ({error})", next_step="restore it from a backup") from None
+    if data.get("version") != VERSION:
+        raise BadInput(
+            f"{path}: version {data.get('version')}, this shoestring knows {VERSION}",
+            next_step="use the version of shoestring that wrote it",
+        )
+    return Manifest(
+        generation=data["generation"],
+        parts=tuple(Part(**p) for p in data["parts"]),
+        deliveries=tuple(Delivery(**_tuples(d)) for d in data["deliveries"]),
+        closed=data["closed"],
+    )
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
+    """Make ``manifest`` the ledger, durably and at once; returns it with its new generation."""
+    manifest = replace(manifest, generation=manifest.generation + 1)
+    temporary = folder / f".{NAME}.{os.getpid()}.tmp"
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump({"version": VERSION, **asdict(manifest)}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(folder / NAME)
+    sync_folder(folder)
+    return manifest
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Hold the ledger's lock: one writer at a time; another one waits its turn."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _tuples(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
