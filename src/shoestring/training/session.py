@@ -1,0 +1,283 @@
+"""Attach a training script to its run: it beats its heart, reports what it did, hears what is asked of it.
+
+Outside a run (no ``SHOESTRING_SPOOL``) every method answers at once and does nothing.
+"""
+
+import json
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from shoestring.domain.errors import BadInput
+from shoestring.training import spool
+
+LOOK_S = 0.2  # the spool is looked at, and the heartbeat written, at most this often
+SPAN_S = 3.0  # a span of progress is written at least this often while steps are done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """What is asked of the script right now.
+
+    Attributes:
+        save: ``asked`` | ``notice``; None if no save is asked for.
+        stop: ``sigterm`` | ``asked``: save, then exit with EXIT_SAVED; None to train on.
+        until: wall clock (seconds since the epoch) at which the provider takes the node; None if unknown.
+    """
+
+    save: str | None = None
+    stop: str | None = None
+    until: float | None = None
+
+
+NOTHING = Want()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """A checkpoint that the journal knows, with the hash of its manifest."""
+
+    id: str
+    uri: str
+    manifest_sha256: str
+    step: int
+
+
+class Session:
+    """One process of one attempt, and its spool (None outside a run).
+
+    On a node with several processes only the first (``LOCAL_RANK`` 0) writes; all of them listen.
+    """
+
+    def __init__(self, folder: Path | None, env: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.attempt = env.get(spool.ENV_ATTEMPT, "")
+        self.checkpoint_dir = env.get(spool.ENV_CHECKPOINT_DIR) or None
+        self.interval_s = _interval(env.get(spool.ENV_INTERVAL_S))
+        self.restore = _restore_list(env.get(spool.ENV_RESTORE))
+        self.terminated = False
+        self._writes = folder is not None and env.get("LOCAL_RANK", "0") == "0"
+        self._beat: dict[str, Any] = {}
+        self._resumed_step: int | None = None
+        self._saves_answered = 0
+        self._notice_answered = False
+        self._want = NOTHING
+        self._next_look = self._next_beat = 0.0
+        self._span_step = 0
+        self._span_start = time.time()
+        self._span_mark = time.monotonic()
+
+    @property
+    def active(self) -> bool:
+        """Whether this process runs inside a run."""
+        return self.folder is not None
+
+    def resumed(self, step: int) -> None:
+        """Say from which step this attempt goes on (0: from the start); steps count from here."""
+        self._resumed_step = step
+        self._begin_span(step)
+
+    def step(
+        self,
+        step: int,
+        *,
+        total_steps: int | None = None,
+        samples: int | None = None,
+        loss: Any = None,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Say that ``step`` optimizer steps are done in total. Costs microseconds unless a write is due.
+
+        ``loss`` and the metrics may be numbers or tensors of one element; they are read only when written.
+        """
+        if not self._writes:
+            return
+        self._beat = {
+            "step": step,
+            "total_steps": total_steps,
+            "samples": samples,
+            "loss": loss,
+            "metrics": metrics,
+        }
+        if (now := time.monotonic()) >= self._next_beat:
+            self._next_beat = now + LOOK_S
+            self._write_heartbeat()
+            if now - self._span_mark >= SPAN_S:
+                self.cut(step)
+
+    def cut(self, step: int) -> None:
+        """End the current span of progress at ``step`` and begin another."""
+        if self._writes and step > self._span_step:
+            elapsed = time.monotonic() - self._span_mark
+            self.event(
+                "span",
+                start=self._span_start,
+                end=self._span_start + elapsed,
+                step_from=self._span_step,
+                step_to=step,
+            )
+        self._begin_span(step)
+
+    def flush(self) -> None:
+        """Write the newest heartbeat now."""
+        if self._writes and self._beat:
+            self._write_heartbeat()
+
+    def event(self, kind: str, *, durable: bool = False, **data: Any) -> None:
+        """Append a sealed line to the job's events. A spool that can't be written stops no training."""
+        if self._writes and self.folder is not None:
+            line = {"kind": kind, **data}
+            self._tolerate(lambda path: spool.append_sealed(path, line, durable=durable), spool.EVENTS)
+
+    def want(self) -> Want:
+        """What is asked now. A save stays asked for until :meth:`answered`."""
+        if self.folder is None:
+            return NOTHING
+        now = time.monotonic()
+        if self.terminated and self._want.stop != "sigterm":
+            self._want = Want(save=self._want.save, stop="sigterm", until=self._want.until)
+        elif now >= self._next_look:
+            self._next_look = now + LOOK_S
+            self._want = self._look(self.folder)
+        return self._want
+
+    def answered(self) -> None:
+        """The save that :meth:`want` asked for has begun."""
+        if self.folder is not None and (self._want.save or self._want.stop):
+            ask = spool.read_json(self.folder / spool.ASK) or {}
+            self._saves_answered = max(self._saves_answered, _count(ask, "save"))
+            self._notice_answered = self._notice_answered or self._want.save == "notice"
+            self._want = Want(stop=self._want.stop, until=self._want.until)
+
+    def listen(self) -> None:
+        """Hear SIGTERM: the loop then saves and exits at its next step. Only the main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            before = signal.getsignal(signal.SIGTERM)
+
+            def heard(number: int, frame: FrameType | None) -> None:
+                self.terminated = True
+                if callable(before):
+                    before(number, frame)
+
+            signal.signal(signal.SIGTERM, heard)
+
+    def _look(self, folder: Path) -> Want:
+        ask = spool.read_json(folder / spool.ASK) or {}
+        notice = spool.read_json(folder / spool.NOTICE)
+        save = None
+        if notice is not None and not self._notice_answered:
+            save = "notice"
+        elif _count(ask, "save") > self._saves_answered:
+            save = "asked"
+        until = notice.get("until") if notice else None
+        return Want(
+            save=save,
+            stop="sigterm" if self.terminated else "asked" if _count(ask, "stop") else None,
+            until=float(until) if isinstance(until, int | float) else None,
+        )
+
+    def _begin_span(self, step: int) -> None:
+        self._span_step, self._span_start, self._span_mark = step, time.time(), time.monotonic()
+
+    def _write_heartbeat(self) -> None:
+        beat = dict(self._beat)
+        metrics = beat.pop("metrics") or {}
+        data = {
+            "at": time.time(),
+            **beat,
+            "loss": _number(beat["loss"]),
+            "metrics": {
+                str(name): value for name, raw in metrics.items() if (value := _number(raw)) is not None
+            },
+            "resumed_step": self._resumed_step,
+        }
+        self._tolerate(lambda path: spool.replace_json(path, data), spool.HEARTBEAT)
+
+    def _tolerate(self, write: Any, name: str) -> None:
+        # A full disk or a purged scratch must not end hours of training: the runner sees the silence.
+        assert self.folder is not None
+        try:
+            write(self.folder / name)
+        except OSError as error:
+            if self._writes:
+                import logging
+
+                logging.getLogger("shoestring.training").warning(
+                    "The run's spool can't be written (%s); training goes on unreported.", error
+                )
+            self._writes = False
+
+
+_attached: Session | None = None
+
+
+def attach() -> Session:
+    """The session of this process; always the same one. A no-op session outside a run."""
+    global _attached
+    if _attached is None:
+        where = os.environ.get(spool.ENV_SPOOL)
+        folder = Path(where) if where else None
+        if folder is not None and not (folder / "job").is_dir():
+            raise BadInput(
+                f"{spool.ENV_SPOOL}={folder} is not the spool of a running attempt",
+                next_step=f"start the script with `shoestring run`, or unset {spool.ENV_SPOOL}",
+            )
+        _attached = Session(folder, os.environ if folder is not None else {})
+        if _attached.active:
+            _attached.listen()
+    return _attached
+
+
+def _interval(text: str | None) -> float | None:
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise BadInput(f"{spool.ENV_INTERVAL_S}={text!r}: expected seconds above 0")
+    return seconds
+
+
+def _restore_list(text: str | None) -> tuple[Pinned, ...] | None:
+    """The journal's checkpoints, newest first; None where no journal speaks."""
+    if text is None or not text.strip():
+        return None
+    try:
+        return tuple(
+            Pinned(
+                id=str(row["id"]),
+                uri=str(row["uri"]),
+                manifest_sha256=str(row["manifest_sha256"]),
+                step=int(row["step"]),
+            )
+            for row in json.loads(text)
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadInput(
+            f"{spool.ENV_RESTORE} is no list of checkpoints with id, uri, manifest_sha256 and step: {error!r}"
+        ) from error
+
+
+def _count(ask: Mapping[str, Any], name: str) -> int:
+    value = ask.get(name)
+    return value if isinstance(value, int) else 0
+
+
+def _number(value: Any) -> float | None:
+    """A finite float; None for what is unknown or not a number (JSON has no NaN)."""
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor of several elements
+        return None
+    return number if math.isfinite(number) else None
