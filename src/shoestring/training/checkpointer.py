@@ -194,10 +194,19 @@ class Checkpointer:
         """Wait for the save in flight, as long as is reasonable."""
         if self._save is not None:
             limit = max(HANG_S, 10 * (self._schedule.save_s or 0.0))
-            if not self._save.wait(limit):
-                self._failed(self._save, TimeoutError(f"not durable after {limit:.0f} s"))
-                self._save = None
+            if not self._save.wait(limit, give_up=lambda: self.session.terms > 1):
+                self._give_up(self._save)
         self._reap()
+
+    def _give_up(self, save: Save) -> None:
+        """Leave a save that hangs (or that a second SIGTERM cuts short) to itself."""
+        save.abandon()
+        self._states.forget_buffers()
+        self._save = None
+        hung = TimeoutError(f"not durable after {time.monotonic() - save.begun:.0f} s")
+        self._failed(save, hung)
+        if self._ranks.size > 1:  # the ranks' saves can't be brought into step again
+            raise hung
 
     def _reap(self) -> None:
         """Take note of a save that is over."""

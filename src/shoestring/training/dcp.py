@@ -75,13 +75,13 @@ def read_state(folder: Folder, *, rank: int, files: Sequence[FileEntry]) -> tupl
 
 def read_tensors(
     folder: Folder,
-    into: Mapping[str, torch.Tensor],
+    sharded: Mapping[str, torch.Tensor],
     *,
     names: Sequence[str],
     files: Sequence[FileEntry],
     group: Any,
 ) -> dict[str, torch.Tensor]:
-    """The tensors called ``names``; a sharded one is read into its live namesake in ``into``.
+    """The tensors called ``names``: read into their namesake in ``sharded``, or into new CPU tensors.
 
     Raises:
         CheckpointCorrupt: the index is not one of ours, lacks a tensor or claims more than the files hold.
@@ -97,7 +97,9 @@ def read_tensors(
             f"{folder.uri}: its index claims {claimed} bytes of tensors, its files hold less"
         )
     targets = {name: torch.empty(entry.size, dtype=entry.properties.dtype) for name, entry in entries.items()}
-    targets |= {name: into[name] for name in names if is_sharded(into.get(name))}
+    targets |= {
+        name: sharded[name] for name in names if name in sharded and sharded[name].shape == entries[name].size
+    }
     try:
         dcp.load(
             targets,

@@ -7,9 +7,9 @@ from typing import Any
 from shoestring.domain.errors import CheckpointCorrupt
 from shoestring.training import checkpoints, dcp, manifest, tree
 from shoestring.training.manifest import Manifest
+from shoestring.training.orders import Pinned
 from shoestring.training.place import Folder
 from shoestring.training.ranks import Ranks
-from shoestring.training.session import Pinned
 from shoestring.training.states import States
 
 
@@ -99,5 +99,7 @@ def _load(candidate: Candidate, states: States, ranks: Ranks) -> Loaded:
         raise CheckpointCorrupt(reasons[0])
     state, own = dcp.read_state(folder, rank=ranks.rank, files=made.files)
     names = sorted(tree.tensor_names(state.get("objects")))
-    tensors = dcp.read_tensors(folder, states.live(), names=names, files=made.files, group=ranks.save_group)
+    tensors = dcp.read_tensors(
+        folder, states.sharded(names), names=names, files=made.files, group=ranks.save_group
+    )
     return Loaded(manifest=made, state=state, tensors=tensors, own_rng=own)

@@ -66,6 +66,7 @@ class Save:
         self._state, self._tensors = state, tensors
         self._keep, self._protected, self._on_durable = keep, protected, on_durable
         self._blocked_s = None if blocking else time.monotonic() - begun
+        self._abandoned = False
         self._done = threading.Event()
         # A daemon: a save that hangs must not keep a process alive that wants to end.
         threading.Thread(target=self._run, name=f"save-{checkpoint_id}", daemon=True).start()
@@ -84,6 +85,10 @@ class Save:
             if time.monotonic() >= end or give_up():
                 return False
         return True
+
+    def abandon(self) -> None:
+        """Nobody waits any more: should the save come back to life, it must not commit."""
+        self._abandoned = True
 
     def _run(self) -> None:
         try:
@@ -120,6 +125,8 @@ class Save:
             },
         )
         data = made.encode()
+        if self._abandoned:
+            raise TimeoutError("abandoned while it hung")
         folder.write(manifest.NAME, data)
         took_s = time.monotonic() - self.begun
         self._on_durable(

@@ -3,22 +3,26 @@
 Outside a run (no ``SHOESTRING_SPOOL``) every method answers at once and does nothing.
 """
 
-import json
+import logging
 import math
 import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from shoestring.domain.errors import BadInput
-from shoestring.training import spool
+from shoestring.training import orders, spool
+
+log = logging.getLogger("shoestring.training")
 
 LOOK_S = 0.2  # the spool is looked at, and the heartbeat written, at most this often
+EVENTS_KEPT = 256  # events that can't be written now are kept and tried again with the next one
 SPAN_S = 3.0  # a span of progress is written at least this often while steps are done
 
 
@@ -40,34 +44,31 @@ class Want:
 NOTHING = Want()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pinned:
-    """A checkpoint that the journal knows, with the hash of its manifest."""
-
-    id: str
-    uri: str
-    manifest_sha256: str
-    step: int
-
-
 class Session:
     """One process of one attempt, and its spool (None outside a run).
 
     On a node with several processes only the first (``LOCAL_RANK`` 0) writes; all of them listen.
+
+    Attributes:
+        terms: SIGTERMs heard so far.
     """
 
     def __init__(self, folder: Path | None, env: Mapping[str, str]) -> None:
         self.folder = folder
         self.attempt = env.get(spool.ENV_ATTEMPT, "")
         self.checkpoint_dir = env.get(spool.ENV_CHECKPOINT_DIR) or None
-        self.interval_s = _interval(env.get(spool.ENV_INTERVAL_S))
-        self.restore = _restore_list(env.get(spool.ENV_RESTORE))
-        self.terminated = False
+        self.interval_s = orders.interval_s(env.get(spool.ENV_INTERVAL_S))
+        self.restore = orders.pinned(env.get(spool.ENV_RESTORE))
+        self.terms = 0
         self._writes = folder is not None and env.get("LOCAL_RANK", "0") == "0"
         self._beat: dict[str, Any] = {}
         self._resumed_step: int | None = None
         self._saves_answered = 0
-        self._notice_answered = False
+        self._notice: dict[str, Any] | None = None
+        self._notice_answered: dict[str, Any] | None = None
+        self._events: deque[tuple[dict[str, Any], bool]] = deque(maxlen=EVENTS_KEPT)
+        self._events_lock = threading.Lock()
+        self._complained = False
         self._want = NOTHING
         self._next_look = self._next_beat = 0.0
         self._span_step = 0
@@ -83,6 +84,8 @@ class Session:
         """Say from which step this attempt goes on (0: from the start); steps count from here."""
         self._resumed_step = step
         self._begin_span(step)
+        self.step(step)
+        self.flush()
 
     def step(
         self,
@@ -133,15 +136,16 @@ class Session:
     def event(self, kind: str, *, durable: bool = False, **data: Any) -> None:
         """Append a sealed line to the job's events. A spool that can't be written stops no training."""
         if self._writes and self.folder is not None:
-            line = {"kind": kind, **data}
-            self._tolerate(lambda path: spool.append_sealed(path, line, durable=durable), spool.EVENTS)
+            with self._events_lock:  # saves report from their own thread
+                self._events.append(({"kind": kind, **data}, durable))
+                self._tolerate(self._write_events)
 
     def want(self) -> Want:
         """What is asked now. A save stays asked for until :meth:`answered`."""
         if self.folder is None:
             return NOTHING
         now = time.monotonic()
-        if self.terminated and self._want.stop != "sigterm":
+        if self.terms and self._want.stop != "sigterm":
             self._want = Want(save=self._want.save, stop="sigterm", until=self._want.until)
         elif now >= self._next_look:
             self._next_look = now + LOOK_S
@@ -153,7 +157,8 @@ class Session:
         if self.folder is not None and (self._want.save or self._want.stop):
             ask = spool.read_json(self.folder / spool.ASK) or {}
             self._saves_answered = max(self._saves_answered, _count(ask, "save"))
-            self._notice_answered = self._notice_answered or self._want.save == "notice"
+            if self._want.save == "notice":
+                self._notice_answered = self._notice
             self._want = Want(stop=self._want.stop, until=self._want.until)
 
     def listen(self) -> None:
@@ -162,7 +167,7 @@ class Session:
             before = signal.getsignal(signal.SIGTERM)
 
             def heard(number: int, frame: FrameType | None) -> None:
-                self.terminated = True
+                self.terms += 1
                 if callable(before):
                     before(number, frame)
 
@@ -170,16 +175,16 @@ class Session:
 
     def _look(self, folder: Path) -> Want:
         ask = spool.read_json(folder / spool.ASK) or {}
-        notice = spool.read_json(folder / spool.NOTICE)
+        self._notice = notice = spool.read_json(folder / spool.NOTICE)
         save = None
-        if notice is not None and not self._notice_answered:
+        if notice is not None and notice != self._notice_answered:
             save = "notice"
         elif _count(ask, "save") > self._saves_answered:
             save = "asked"
         until = notice.get("until") if notice else None
         return Want(
             save=save,
-            stop="sigterm" if self.terminated else "asked" if _count(ask, "stop") else None,
+            stop="sigterm" if self.terms else "asked" if _count(ask, "stop") else None,
             until=float(until) if isinstance(until, int | float) else None,
         )
 
@@ -198,21 +203,25 @@ class Session:
             },
             "resumed_step": self._resumed_step,
         }
-        self._tolerate(lambda path: spool.replace_json(path, data), spool.HEARTBEAT)
+        folder = self.folder
+        assert folder is not None
+        self._tolerate(lambda: spool.replace_json(folder / spool.HEARTBEAT, data))
 
-    def _tolerate(self, write: Any, name: str) -> None:
-        # A full disk or a purged scratch must not end hours of training: the runner sees the silence.
+    def _write_events(self) -> None:
         assert self.folder is not None
-        try:
-            write(self.folder / name)
-        except OSError as error:
-            if self._writes:
-                import logging
+        while self._events:
+            line, durable = self._events[0]
+            spool.append_sealed(self.folder / spool.EVENTS, line, durable=durable)
+            self._events.popleft()
 
-                logging.getLogger("shoestring.training").warning(
-                    "The run's spool can't be written (%s); training goes on unreported.", error
-                )
-            self._writes = False
+    def _tolerate(self, write: Callable[[], None]) -> None:
+        # A full disk or a purged scratch must not end hours of training: the runner sees the silence.
+        try:
+            write()
+        except OSError as error:
+            if not self._complained:
+                self._complained = True
+                log.warning("The run's spool can't be written (%s); training goes on.", error)
 
 
 _attached: Session | None = None
@@ -233,38 +242,6 @@ def attach() -> Session:
         if _attached.active:
             _attached.listen()
     return _attached
-
-
-def _interval(text: str | None) -> float | None:
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not seconds > 0:
-        raise BadInput(f"{spool.ENV_INTERVAL_S}={text!r}: expected seconds above 0")
-    return seconds
-
-
-def _restore_list(text: str | None) -> tuple[Pinned, ...] | None:
-    """The journal's checkpoints, newest first; None where no journal speaks."""
-    if text is None or not text.strip():
-        return None
-    try:
-        return tuple(
-            Pinned(
-                id=str(row["id"]),
-                uri=str(row["uri"]),
-                manifest_sha256=str(row["manifest_sha256"]),
-                step=int(row["step"]),
-            )
-            for row in json.loads(text)
-        )
-    except (ValueError, TypeError, KeyError) as error:
-        raise BadInput(
-            f"{spool.ENV_RESTORE} is no list of checkpoints with id, uri, manifest_sha256 and step: {error!r}"
-        ) from error
 
 
 def _count(ask: Mapping[str, Any], name: str) -> int:

@@ -1,6 +1,6 @@
 """What a checkpoint holds: the state of the user's objects, copied so that training can go on meanwhile."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -40,12 +40,28 @@ class States:
             torch.cuda.synchronize()
         return state, staged
 
-    def live(self) -> tree.Tensors:
-        """Today's tensors by the names a checkpoint gives them."""
-        tensors: tree.Tensors = {}
+    def forget_buffers(self) -> None:
+        """Leave the buffers to a save that hangs; the next one gets new ones."""
+        self._buffers = {}
+
+    def sharded(self, names: Iterable[str]) -> tree.Tensors:
+        """Live tensors that are spread over processes (FSDP), to be loaded into in place.
+
+        A fresh optimizer has no state yet: a tensor of its state gets the layout of the parameter it belongs
+        to (the loader leaves it alone if the shapes differ, as for Adam's step).
+        """
+        live: tree.Tensors = {}
+        layouts: tree.Tensors = {}
         for name, item in self._objects.items():
-            tree.split(item.state_dict(), name, tensors)
-        return tensors
+            tree.split(item.state_dict(), name, live)
+            if isinstance(item, torch.optim.Optimizer):
+                parameters = (p for group in item.param_groups for p in group["params"])
+                layouts |= {f"{name}/state/{i}": p for i, p in enumerate(parameters) if is_sharded(p)}
+        found = {name: tensor for name, tensor in live.items() if is_sharded(tensor)}
+        for name in names:
+            if name not in live and (layout := layouts.get(name.rpartition("/")[0])) is not None:
+                found[name] = torch.zeros_like(layout)
+        return found
 
     def apply(self, state: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], *, own_rng: bool) -> None:
         """Put every object where the checkpoint has it; generators only if their state is this rank's own.
