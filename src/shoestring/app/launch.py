@@ -1,6 +1,5 @@
 """From a job file or a bare command to a run with a supervisor: the wiring behind `shoestring run`."""
 
-import getpass
 import os
 import secrets
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from shoestring import jobfile
 from shoestring.app.config import Settings
 from shoestring.app.site import Site, create_site, runs_folder, user_name
 from shoestring.app.supervise import spawn
-from shoestring.app.wiring import Doors, open_doors, prepare_engine, records
+from shoestring.app.wiring import Quotes, open_doors, prepare_engine, quotes_of, records
 from shoestring.domain.errors import BadInput
 from shoestring.domain.run import Profile
 from shoestring.domain.workload import CheckpointSpec, Workload
@@ -53,19 +52,19 @@ def new_site(asked: Asked, settings: Settings, name: str) -> Site:
     )
 
 
-def plan_run(asked: Asked, job: jobfile.JobFile, site: Site, doors: Doors) -> Submission:
+def plan_run(asked: Asked, job: jobfile.JobFile, site: Site, quotes: Quotes) -> Submission:
     """What would be submitted; refuses what can be known to fail. Nothing is launched or paid."""
     workload = with_checkpoint_folder(job.tasks[asked.task].workload, site)
     digest = code_sha256(workload)
     return prepare(
         workload,
-        doors.executor.offers(),
+        quotes.offers,
         run_id=site.run_id,
-        executor=doors.executor.name,
+        executor=quotes.executor,
         policy=site.settings.policy,
         code_sha256=digest,
-        now=doors.clock.now(),
-        user=user_name() or getpass.getuser(),
+        now=quotes.now,
+        user=user_name(),
         profile=best_profile(records().profiles(digest)),
         allow_unproven_resume=asked.allow_unproven_resume,
         secrets_from=None if site.job_file is None else str(site.job_file),
@@ -75,13 +74,18 @@ def plan_run(asked: Asked, job: jobfile.JobFile, site: Site, doors: Doors) -> Su
 def start(asked: Asked, settings: Settings, job: jobfile.JobFile) -> tuple[Site, Submission]:
     """Create the site, submit the run and start its supervisor; the site remains if anything fails later."""
     task = job.tasks[asked.task]
+    if task.git is not None:
+        raise BadInput(
+            f"workdir {task.git.url}: cloning is not done here",
+            next_step="clone it and give the folder as workdir",
+        )
     env = {name: str(value) for name, value in task.environment.complete().items()}
     site = new_site(asked, settings, task.workload.name)
     check_writable(with_checkpoint_folder(task.workload, site).checkpoint, site)
     create_site(site)
     prepare_engine(site)
     doors = open_doors(site)
-    submission = plan_run(asked, job, site, doors)
+    submission = plan_run(asked, job, site, quotes_of(doors))
     doors.journal.ask(submission.fact)
     spawn(site, env)
     return site, submission
@@ -126,4 +130,4 @@ def check_writable(spec: CheckpointSpec, site: Site) -> None:
 def best_profile(profiles: tuple[Profile, ...]) -> Profile | None:
     """The newest profile that proves resume, else the newest; None without any."""
     proven = [p for p in profiles if p.resume_proven]
-    return (proven or list(profiles) or [None])[0]
+    return next(iter([*proven, *profiles]), None)

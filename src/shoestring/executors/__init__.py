@@ -1,0 +1,1 @@
+"""Where jobs run: one file per neighbor. Adapters translate; they do not decide."""

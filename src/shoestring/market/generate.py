@@ -1,7 +1,7 @@
 """Generated zones: up- and down-runs whose hazard falls with age, and prices that drift in small steps.
 
 The shape follows what spot recordings show: half of all up-runs end within an hour, a few last days. An
-up-run's length is a mixture of a short and a long exponential; so is a down-run's. Seeded: same seed, same zone.
+up-run's length is a mixture of a short and a long exponential; so is a down-run's. Same seed, same zone.
 """
 
 from dataclasses import dataclass
@@ -88,4 +88,5 @@ def _prices(
     level = np.clip(np.exp(np.cumsum(steps)), 0.5, 1.5)
     level[0] = 1.0
     hourly = np.round(start_usd * level, 4)
-    return hourly[np.minimum((np.arange(count) * gap_s // 3600).astype(int), hours - 1)]
+    index = np.minimum((np.arange(count) * gap_s // 3600).astype(int), hours - 1)
+    return np.asarray(hourly[index], dtype=np.float64)

@@ -17,8 +17,11 @@ class Policy(Protocol):
     feeding :meth:`update` the same views again. Order of runs and offers in a view must not matter.
     """
 
-    name: str
-    version: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
 
     def start(self) -> Any:
         """The belief before anything was seen."""

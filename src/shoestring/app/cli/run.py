@@ -1,5 +1,7 @@
 """`shoestring run`."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,12 +11,11 @@ from rich.table import Table
 from shoestring.app.cli._follow import follow
 from shoestring.app.cli._show import console, print_json, usd
 from shoestring.app.config import load_settings
-from shoestring.app.environment import parse_env
 from shoestring.app.launch import Asked, new_site, plan_run, read_job, start
-from shoestring.app.wiring import dry_doors
+from shoestring.app.wiring import quotes_without_a_site
 from shoestring.domain.errors import DONE, BadInput
 from shoestring.domain.text import printable
-from shoestring.jobfile import JobFile
+from shoestring.jobfile import JobFile, parse_env
 from shoestring.workflows.submit import Submission
 
 
@@ -64,7 +65,7 @@ def command(
         job=job,
         argv=tuple(context.obj or ()),
         task=task,
-        env=parse_env(env or []),
+        env=parse_env(env or [], os.environ),
         overrides={name: value for name, value in limits.items() if value is not None},
         allow_unproven_resume=allow_unproven_resume,
     )
@@ -72,7 +73,7 @@ def command(
     _check_tasks(file, asked)
     if dryrun or not (yes or as_json or detach):
         site = new_site(asked, settings, file.tasks[task].workload.name)
-        submission = plan_run(asked, file, site, dry_doors(site))
+        submission = plan_run(asked, file, site, quotes_without_a_site(settings))
         if dryrun and as_json:
             print_json(_summary(submission))
             return
@@ -115,8 +116,6 @@ def _show(submission: Submission, file: JobFile) -> None:
 
 
 def _go_ahead() -> bool:
-    import sys
-
     if not sys.stdin.isatty():
         return True
     return typer.confirm("Run it?", default=True)

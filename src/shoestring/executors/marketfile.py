@@ -1,0 +1,121 @@
+"""The YAML of a rehearsal market, and the market that comes with shoestring."""
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shoestring.domain.errors import BadInput
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ZoneFile(_Strict):
+    """One zone: where it lies, what an hour costs, and its life: a recorded trace, or a generated one.
+
+    Attributes:
+        spot, on_demand: $/h; None: not sold here. trace: file of the zone's availability or prices.
+        starts_up: first state of a generated zone; None leaves it to the seed.
+        long_up_share, long_up_h, short_up_h, long_down_h, short_down_h: shape of a generated zone.
+    """
+
+    provider: str = "rehearsal"
+    region: str
+    spot: float | None = Field(default=None, gt=0)
+    on_demand: float | None = Field(default=None, gt=0)
+    trace: Path | None = None
+    starts_up: bool | None = None
+    long_up_share: float = Field(default=0.5, ge=0, le=1)
+    long_up_h: float = Field(default=8.0, gt=0)
+    short_up_h: float = Field(default=0.5, gt=0)
+    long_down_share: float = Field(default=0.3, ge=0, le=1)
+    long_down_h: float = Field(default=4.0, gt=0)
+    short_down_h: float = Field(default=0.4, gt=0)
+    price_drift: float = Field(default=0.02, ge=0, le=1)
+    capacity: int | None = Field(default=None, ge=0)
+
+
+class BillingFile(_Strict):
+    """How the market bills. The defaults are EC2's: by the second, one minute at least, spot free when
+    interrupted within the first hour."""
+
+    granularity_s: int = Field(default=1, ge=1)
+    minimum_s: int = Field(default=60, ge=0)
+    free_if_interrupted_within_s: int | None = 3600
+
+
+class MarketFile(_Strict):
+    """A whole market.
+
+    Attributes:
+        scale: seconds of the market in one real second; 360 makes an hour pass in ten seconds.
+        hours: length of generated lives; they repeat.
+        boot_s: mean boot time in market seconds; slow_boot_share of launches take three times as long.
+        start_real_s: real seconds that starting a process costs here, added to what offers promise.
+        launch_failure_share, no_notice_share: shares of launches refused, of losses without a warning.
+        notice_s: warning in market seconds, but never under notice_real_s real ones.
+        egress_usd_per_gib, storage_usd_per_gib_month: between regions; for checkpoints kept.
+    """
+
+    seed: int = 7
+    scale: float = Field(default=360.0, gt=0, le=1e6)
+    hours: float = Field(default=24.0 * 14, gt=0, le=24 * 366)
+    zones: dict[str, ZoneFile] = Field(min_length=1, max_length=100)
+    instance_type: str = "c.1x"
+    accelerator: str | None = None
+    accelerator_count: float = Field(default=0, ge=0)
+    backend: Literal["cuda", "rocm", "tpu", "neuron", "gaudi", "cpu"] = "cpu"
+    vcpus: float = Field(default=2, gt=0)
+    memory_gib: float = Field(default=8, gt=0)
+    billing: BillingFile = BillingFile()
+    boot_s: float = Field(default=180.0, ge=0)
+    slow_boot_share: float = Field(default=0.05, ge=0, le=1)
+    start_real_s: float = Field(default=3.0, ge=0)
+    launch_failure_share: float = Field(default=0.0, ge=0, le=1)
+    no_notice_share: float = Field(default=0.1, ge=0, le=1)
+    notice_s: float = Field(default=120.0, ge=0)
+    notice_real_s: float = Field(default=2.0, ge=0)
+    egress_usd_per_gib: float = Field(default=0.02, ge=0)
+    storage_usd_per_gib_month: float = Field(default=0.023, ge=0)
+
+
+BUILT_IN = MarketFile(
+    zones={
+        "us-east-1a": ZoneFile(region="us-east-1", spot=0.42, on_demand=1.20, starts_up=True),
+        "us-east-1b": ZoneFile(region="us-east-1", spot=0.38, on_demand=1.20),
+        "us-west-2a": ZoneFile(region="us-west-2", spot=0.45, on_demand=1.20, long_up_share=0.7),
+    }
+)
+
+
+def load_market(path: Path | None) -> MarketFile:
+    """A market from its YAML; None gives the built-in one.
+
+    Raises:
+        BadInput: not such a file; says which key, which value, what is allowed.
+    """
+    if path is None:
+        return BUILT_IN
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        market = MarketFile.model_validate(data)
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such market file") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInput(f"{path}: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(
+            f"{path}: {where}: {first['msg']} (found {first.get('input')!r})",
+            next_step="see docs/rehearsal.md",
+        ) from None
+    folder = path.parent
+    zones = {
+        name: zone.model_copy(update={"trace": folder / zone.trace}) if zone.trace is not None else zone
+        for name, zone in market.zones.items()
+    }
+    return market.model_copy(update={"zones": zones})

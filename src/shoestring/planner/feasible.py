@@ -1,0 +1,135 @@
+"""Which offers a workload may use at all; for every other, each reason with its fix."""
+
+from dataclasses import dataclass
+
+from shoestring.domain.offer import Market, Offer
+from shoestring.domain.workload import AcceleratorRequest, ResourceRequest, Workload
+
+OWNED = "owned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why an offer may not be used. ``fix``: what the user can do about it; None if nothing."""
+
+    code: str
+    text: str
+    fix: str | None = None
+
+
+def _because(code: str, text: str, fix: str | None) -> Refusal:
+    return Refusal(code=code, text=text, fix=fix)
+
+
+def feasible(workload: Workload, offer: Offer, *, resume_proven: bool) -> tuple[Refusal, ...]:
+    """Every reason against an offer; empty means it may be used.
+
+    A workload's resource requests are alternatives: an offer that satisfies one of them satisfies the
+    workload, else the reasons of the request that it misses by the least are given.
+
+    Args:
+        resume_proven: whether the job has shown that it goes on from a checkpoint. Without that no
+            preemptible offer may be used: a 34B job on spot without checkpoints took 3,198 h, not 48.5.
+    """
+    refusals = [*_residency(workload, offer), *_backend(workload, offer), *_price(offer)]
+    if offer.market.preemptible and not resume_proven:
+        refusals.append(
+            Refusal(
+                code="resume_unproven",
+                text="nothing proves that the job resumes after a preemption",
+                fix="shoestring rehearse JOB, or --allow-unproven-resume",
+            )
+        )
+    by_request = [_request(request, offer) for request in workload.resources]
+    return (*refusals, *min(by_request, key=len, default=()))
+
+
+def _residency(workload: Workload, offer: Offer) -> list[Refusal]:
+    if workload.allows_place(offer.provider, offer.region):
+        return []
+    text = f"the job's data may not be at {offer.provider} in {offer.region}"
+    return [_because("residency", text, "choose a place that `data: residency` allows")]
+
+
+def _backend(workload: Workload, offer: Offer) -> list[Refusal]:
+    if offer.accelerator is None or offer.backend is workload.backend:
+        return []
+    return [
+        Refusal(
+            code="backend",
+            text=f"{offer.accelerator} runs {offer.backend}, the job is written for {workload.backend}",
+            fix=f"say `backend: {offer.backend}` if the code runs there",
+        )
+    ]
+
+
+def _price(offer: Offer) -> list[Refusal]:
+    if offer.price.usd_per_hour is not None or offer.market is Market.OWNED:
+        return []  # one's own machine may be used without knowing what it costs; the receipt says unknown
+    return [_because("price_unknown", f"no price is known for {offer.id}", "give one in a price sheet")]
+
+
+def _request(request: ResourceRequest, offer: Offer) -> tuple[Refusal, ...]:
+    owned = offer.market is Market.OWNED
+    found = [*_accelerators(request, offer), *_sizes(request, offer)]
+    if not owned:
+        found += [*_place(request, offer), *_market(request, offer)]
+    return tuple(found)
+
+
+def _accelerators(request: ResourceRequest, offer: Offer) -> list[Refusal]:
+    if not request.accelerators or any(_matches(wanted, offer) for wanted in request.accelerators):
+        return []
+    names = " or ".join(f"{a.name}:{a.count_min:g}" for a in request.accelerators)
+    has = f"{offer.accelerator}:{offer.accelerator_count:g}" if offer.accelerator else "no accelerator"
+    return [_because("accelerator", f"{names} is asked for, the offer has {has}", "loosen `accelerators`")]
+
+
+def _matches(wanted: AcceleratorRequest, offer: Offer) -> bool:
+    if offer.accelerator is None or offer.accelerator.lower() != wanted.name.lower():
+        return False
+    enough = offer.accelerator_count >= wanted.count_min
+    return enough and (wanted.count_max is None or offer.accelerator_count <= wanted.count_max)
+
+
+def _sizes(request: ResourceRequest, offer: Offer) -> list[Refusal]:
+    found = []
+    for what, wanted, has in (
+        ("cpus", request.cpus_min, offer.vcpus),
+        ("memory", request.memory_gib_min, offer.memory_gib),
+    ):
+        if wanted is not None and has is not None and has < wanted:
+            text = f"{wanted:g} {what} are asked for, the offer has {has:g}"
+            found.append(_because(what, text, f"loosen `{what}`"))
+    return found
+
+
+def _place(request: ResourceRequest, offer: Offer) -> list[Refusal]:
+    pins = (
+        ("provider", request.provider, offer.provider),
+        ("region", request.region, offer.region),
+        ("zone", request.zone, offer.zone),
+        ("instance_type", request.instance_type, offer.instance_type),
+    )
+    return [
+        Refusal(
+            code=name,
+            text=f"{name} {wanted} is asked for, the offer is {has or 'elsewhere'}",
+            fix=f"loosen `{name}`",
+        )
+        for name, wanted, has in pins
+        if wanted is not None and wanted != has and not (name == "provider" and has == "rehearsal")
+    ]
+
+
+def _market(request: ResourceRequest, offer: Offer) -> list[Refusal]:
+    found = []
+    if request.use_spot is True and not offer.market.preemptible:
+        found.append(_because("spot_only", "the job asks for spot alone", "drop `use_spot: true`"))
+    if request.use_spot is False and offer.market.preemptible:
+        found.append(_because("no_spot", "the job asks for no spot", "drop `use_spot: false`"))
+    cap, price = request.max_hourly_usd, offer.price.usd_per_hour
+    if cap is not None and price is not None and price > cap:
+        text = f"{price:.4g} $/h is above max_hourly_cost {cap:g}"
+        found.append(_because("max_hourly_cost", text, "raise `max_hourly_cost`"))
+    return found
