@@ -72,21 +72,25 @@ def open_database(place: str | Path) -> Database:
         _update_tables(database)
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         database.close()
-        raise unavailable(database.name, "could not be opened", error) from error
+        raise unavailable(database.name, "could not be opened", reason(error)) from error
     except BadInput:
         database.close()
         raise
     return database
 
 
-def unavailable(name: str, what: str, error: BaseException | str) -> JournalUnavailable:
-    """The error to raise when a database fails; it never holds a password or a parameter."""
-    reason = getattr(error, "orig", None) or error
-    reason = f"{type(reason).__name__}: {reason}" if isinstance(reason, BaseException) else reason
+def unavailable(name: str, what: str, why: str) -> JournalUnavailable:
+    """The error to raise when a database fails."""
     return JournalUnavailable(
-        f"journal {name} {what}: {reason}",
+        f"journal {name} {what}: {why}",
         next_step="mend its disk or connection, then `shoestring resume RUN`; running jobs train and save on",
     )
+
+
+def reason(error: BaseException) -> str:
+    """What the driver said, without SQLAlchemy's additions (statement, parameters)."""
+    original = getattr(error, "orig", None) or error
+    return f"{type(original).__name__}: {original}"
 
 
 def _connectable(place: str | Path) -> Database:
@@ -127,7 +131,7 @@ def _file(path: Path) -> Database:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its side files the same mode
     except OSError as error:
-        raise unavailable(str(path), "could not be opened", error) from error
+        raise unavailable(str(path), "could not be opened", reason(error)) from error
     writer = _sqlite(lambda: _connect(path, "rw", pragmas))
     event.listen(writer, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
     if (

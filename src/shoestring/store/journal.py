@@ -22,7 +22,7 @@ from shoestring.domain import codec
 from shoestring.domain.errors import BadInput, JournalUnavailable, StaleLeader
 from shoestring.domain.facts import Asked, Fact
 from shoestring.ports import Entry, Lease
-from shoestring.store.database import OTHER_PLACE, open_database, unavailable
+from shoestring.store.database import OTHER_PLACE, open_database, reason, unavailable
 from shoestring.store.lease import LeaseRow, Monotonic, Now, Watch, granted, utc_now
 from shoestring.store.limits import FACT_BYTES_MAX, FACTS_MAX, REQUESTS_MAX
 from shoestring.store.schema import entries, requests
@@ -165,9 +165,7 @@ class SqlJournal:
         """A transaction that holds the lease row, so that writers come one after another."""
         with self._lock:
             if self._broken is not None:
-                raise unavailable(
-                    self._database.name, "takes no more writes after a failed one", self._broken
-                )
+                raise unavailable(self._database.name, "takes no more writes since one failed", self._broken)
             self._broken = "a write was interrupted"  # stays if anything unforeseen happens within
             try:
                 with self._database.writer.begin() as connection:
@@ -178,9 +176,8 @@ class SqlJournal:
                 self._broken = None  # rolled back whole
                 raise
             except (SQLAlchemyError, OSError) as error:
-                failure = unavailable(self._database.name, "could not be written", error)
-                self._broken = str(failure)
-                raise failure from error
+                self._broken = reason(error)
+                raise unavailable(self._database.name, "could not be written", self._broken) from error
             self._broken = None
 
     def _refuse_second_host(self, row: LeaseRow) -> None:
@@ -197,7 +194,7 @@ class SqlJournal:
             with self._database.reader.connect() as connection:
                 return connection.execute(query).all()
         except (SQLAlchemyError, OSError) as error:
-            raise unavailable(self._database.name, "could not be read", error) from error
+            raise unavailable(self._database.name, "could not be read", reason(error)) from error
 
     def _damaged(self, seq: int, what: str) -> JournalUnavailable:
         failure = JournalUnavailable(f"journal {self._database.name}: entry {seq} {what}")

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shoestring.domain import codec
 from shoestring.domain.errors import BadInput
 from shoestring.domain.run import Profile
-from shoestring.store.database import open_database, unavailable
+from shoestring.store.database import open_database, reason, unavailable
 from shoestring.store.schema import profiles
 
 PROFILES_MAX = 1000  # newest ones that are looked at
@@ -30,7 +30,7 @@ class SqlRecords:
             with self._database.writer.begin() as connection:
                 connection.execute(insert(profiles).values(values))
         except (SQLAlchemyError, OSError) as error:
-            raise unavailable(self._database.name, "could not be written", error) from error
+            raise unavailable(self._database.name, "could not be written", reason(error)) from error
 
     def profiles(self, code_sha256: str) -> tuple[Profile, ...]:
         newest_first = (profiles.c.measured_at.desc(), profiles.c.id.desc())
@@ -39,7 +39,7 @@ class SqlRecords:
             with self._database.reader.connect() as connection:
                 bodies = connection.scalars(of_code.order_by(*newest_first).limit(PROFILES_MAX)).all()
         except (SQLAlchemyError, OSError) as error:
-            raise unavailable(self._database.name, "could not be read", error) from error
+            raise unavailable(self._database.name, "could not be read", reason(error)) from error
         return tuple(self._profile(body) for body in bodies)
 
     def close(self) -> None:

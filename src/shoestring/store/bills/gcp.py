@@ -6,9 +6,8 @@ Nested columns are read in their flattened form, ``service.description`` or ``se
 
 from shoestring.store.bills.format import Format
 
-CREDITS = """coalesce(try_cast({credits_amount} as decimal(38,12)),
-  list_sum(list_transform(
-    try_cast(json_extract_string(cast({credits} as json), '$[*].amount') as decimal(38,12)[]), c -> c)), 0)"""
+CREDITS = """coalesce(list_sum(
+    try_cast(json_extract_string(cast({credits} as json), '$[*].amount') as decimal(38,12)[])), 0)"""
 COST = "try_cast({cost} as decimal(38,12))"
 NET = f"case when {COST} is null then {{cost}} else cast({COST} + {CREDITS} as varchar) end"
 

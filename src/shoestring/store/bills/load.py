@@ -12,10 +12,13 @@ from shoestring.domain.errors import BadInput
 from shoestring.store.bills.adjust import adjustment_sql
 from shoestring.store.bills.format import Format, recognize
 from shoestring.store.bills.source import Source, open_source
-from shoestring.store.bills.staging import PROBLEM, Given, staging_sql
+from shoestring.store.bills.staging import MORE_TAGS, PROBLEM, Given, staging_sql, tag_keys_sql
+from shoestring.store.bills.tags import TagKeys
 from shoestring.store.charges import PARQUET, Change, ChargeStore, Staged
 from shoestring.store.charges_engine import engine_errors, explain_engine_error, ident, literal, literals
 from shoestring.store.charges_manifest import Delivery, Part
+
+FIRST_LOOK = 20_000  # rows in which the tag keys of a file are looked for
 
 Progress = Callable[[str, float], None]  # what is being done, and percent of it
 
@@ -146,9 +149,22 @@ def _stage(
     progress: Progress | None,
 ) -> Path:
     """Read one file into Parquet, good rows and bad ones."""
-    sql = staging_sql(source, form, given, import_id=import_id, rates="rates" if rated else None)
-    run(engine, f"copy ({sql}) to {literal(target)} {PARQUET}", f"reading {source.path.name}", progress)
+    for keys in (_tag_keys(engine, source, form), TagKeys.of(None)):
+        if source.rejects is not None:
+            engine.execute(f"drop table if exists {ident(source.rejects)}")
+            engine.execute(f"drop table if exists {ident(source.rejects + '_scan')}")
+        rates = "rates" if rated else None
+        sql = staging_sql(source, form, given, import_id=import_id, rates=rates, keys=keys)
+        run(engine, f"copy ({sql}) to {literal(target)} {PARQUET}", f"reading {source.path.name}", progress)
+        (more,) = engine.execute(f"select bool_or({MORE_TAGS}) from {literal(target)}").fetchone()
+        if not more:
+            break
     return target
+
+
+def _tag_keys(engine: Any, source: Source, form: Format) -> TagKeys:
+    sql = tag_keys_sql(source, form, FIRST_LOOK)
+    return TagKeys.of(set() if sql is None else {key for (key,) in engine.execute(sql).fetchall()})
 
 
 def run(engine: Any, sql: str, doing: str, progress: Progress | None) -> None:

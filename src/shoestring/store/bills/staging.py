@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from shoestring.store.bills.format import Format, plain, resolver, used_headers
 from shoestring.store.bills.source import Source
-from shoestring.store.bills.tags import all_paths, tags_json
+from shoestring.store.bills.tags import TagKeys, tags_json
 from shoestring.store.charges_engine import ident, literal
 from shoestring.store.charges_schema import LABEL_COLUMNS, MONEY, MONEY_COLUMNS, STORE_COLUMNS
 
 MOMENTS = ("%m/%d/%Y", "%m/%d/%y", "%Y%m%d", "%m/%d/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S UTC", "%d-%b-%Y")
 CHECKED = (*MONEY_COLUMNS, "PricingQuantity", "ConsumedQuantity", "ChargePeriodEnd", "BillingPeriodStart")
 PROBLEM = "x_Problem"
+MORE_TAGS = "x_MoreTags"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,24 +32,39 @@ class Given:
     decimal_comma: bool = False
 
 
-def staging_sql(source: Source, form: Format, given: Given, *, import_id: str, rates: str | None) -> str:
+def tag_keys_sql(source: Source, form: Format, rows: int) -> str | None:
+    """SQL for the tag keys in the first rows of a source; None if it has no tags."""
+    raw = raw_expressions(source, form, Given())
+    if "Tags" not in raw:
+        return None
+    return f"select distinct unnest(json_keys({raw['Tags']})) from (select * from {source.sql} limit {rows})"
+
+
+def staging_sql(
+    source: Source, form: Format, given: Given, *, import_id: str, rates: str | None, keys: TagKeys
+) -> str:
     """SQL that reads a source as charges; ``x_Problem`` is null for good rows and says why for bad ones.
 
     Args:
+        keys: tag keys to look for; ``x_MoreTags`` is true where a row has others that mean a label.
         rates: name of a table (currency, day, usd_per_unit) of dated exchange rates; None if there are none.
     """
     raw = raw_expressions(source, form, given)
     typed = {name: _typed(name, sql, given) for name, sql in raw.items()}
     kept = _kept_headers(source, form, raw)
-    paths, slices = all_paths()
     tagged = "Tags" in raw
-    found = f"json_extract_string({typed['Tags']}, {paths})" if tagged else "null"
+    found = f"json_extract_string({typed['Tags']}, {keys.paths})" if tagged else "null"
+    more = f"regexp_matches({typed['Tags']}, {literal(keys.others)})" if tagged and keys.others else "false"
     inner = [f"{sql} as {ident(name)}" for name, sql in typed.items()]
     inner += [f"{ident(header)} as {ident(name)}" for header, name in kept.items()]
-    inner += [f"{found} as x_Found", f"case {_problems(raw, typed)} end as {PROBLEM}"]
+    inner += [
+        f"{found} as x_Found",
+        f"{more} as {MORE_TAGS}",
+        f"case {_problems(raw, typed)} end as {PROBLEM}",
+    ]
     passed = [f"staged.{ident(n)}" for n in (*typed, *kept.values()) if n not in COMPLETED]
-    outer = [*passed, *_labels(raw, slices, tagged), *_completions(raw, given, rated=rates is not None)]
-    outer += [f"{literal(import_id)} as x_Import", f"staged.{PROBLEM}"]
+    outer = [*passed, *_labels(raw, keys), *_completions(raw, given, rated=rates is not None)]
+    outer += [f"{literal(import_id)} as x_Import", f"staged.{PROBLEM}", f"staged.{MORE_TAGS}"]
     return f"""select {", ".join(outer)} from (select {", ".join(inner)} from {source.sql}) staged
         {_rate_join(raw, given, rates)}"""
 
@@ -197,13 +213,13 @@ def _completions(raw: Mapping[str, str], given: Given, *, rated: bool) -> list[s
     return [f"cast({sql} as {STORE_COLUMNS[name]}) as {ident(name)}" for name, sql in made.items()]
 
 
-def _labels(raw: Mapping[str, str], slices: Mapping[str, tuple[int, int]], tagged: bool) -> list[str]:
+def _labels(raw: Mapping[str, str], keys: TagKeys) -> list[str]:
     """Labels: what a column says outright, else the first tag that means it; empty text is no label."""
     made = []
     for label, column in LABEL_COLUMNS.items():
-        low, high = slices[label]
         values = [f"nullif(staged.{ident(column)}, '')"] if column in raw else []
-        values += [f"nullif(x_Found[{place}], '')" for place in range(low, high + 1)] if tagged else []
+        if "Tags" in raw:
+            values += [f"nullif(x_Found[{place}], '')" for place in keys.places[label]]
         value = f"coalesce({', '.join(values)})" if values else "null"
         made.append(f"cast({value} as varchar) as {ident(column)}")
     return made

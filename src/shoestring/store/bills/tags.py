@@ -1,5 +1,9 @@
 """From tags to labels: who a bill line was for, whatever the cloud calls the tag."""
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from shoestring.store.charges_engine import literals
 
 # For each label the tag keys that mean it; the first one that a line has wins. Tags that we set come first.
@@ -36,20 +40,34 @@ def tags_json(column: str) -> str:
     text = f"trim(cast({column} as varchar))"
     braced = f"case when {text} like '\"%' then '{{' || {text} || '}}' else {text} end"
     pairs = f"""json_transform({text}, '[{{"key":"VARCHAR","value":"VARCHAR"}}]')"""
-    listed = f"cast(to_json(map_from_entries(list_transform({pairs}, p -> (p.key, p.value)))) as varchar)"
+    listed = f"cast(to_json(map_from_entries({pairs})) as varchar)"
     return f"""case when {text} like '[%' then try({listed})
         when json_valid({braced}) then {braced} end"""
 
 
-def all_paths() -> tuple[str, dict[str, tuple[int, int]]]:
-    """SQL list of JSON paths for all labels, and each label's slice of it (from 1, both ends inside).
+@dataclass(frozen=True, slots=True)
+class TagKeys:
+    """The tag keys that are looked for in a file.
 
-    One call of json_extract_string with all paths parses a tag text once instead of once a label.
+    Looking for every spelling of every label in every row takes half of an import's time; a file uses a few
+    of them. So only those are looked for that a first look found, and ``others`` is a pattern for the rest:
+    a row that matches it proves the first look wrong.
     """
-    paths: list[str] = []
-    slices: dict[str, tuple[int, int]] = {}
-    for label in MEANINGS:
-        own = [f'$."{s}"' for s in spellings(label)]
-        slices[label] = (len(paths) + 1, len(paths) + len(own))
-        paths += own
-    return literals(paths), slices
+
+    paths: str
+    places: Mapping[str, tuple[int, ...]]
+    others: str | None
+
+    @staticmethod
+    def of(seen: set[str] | None) -> "TagKeys":
+        """For the keys that were seen; None: for all spellings."""
+        paths: list[str] = []
+        places: dict[str, tuple[int, ...]] = {}
+        unseen: list[str] = []
+        for label in MEANINGS:
+            own = [s for s in spellings(label) if seen is None or s in seen]
+            unseen += [s for s in spellings(label) if s not in own]
+            places[label] = tuple(range(len(paths) + 1, len(paths) + len(own) + 1))
+            paths += [f'$."{key}"' for key in own]
+        others = f'"(?:{"|".join(re.escape(k) for k in unseen)})"' if unseen else None
+        return TagKeys(paths=literals(paths or ["$"]), places=places, others=others)
