@@ -23,8 +23,8 @@ from shoestring.domain.errors import BadInput, JournalUnavailable, StaleLeader
 from shoestring.domain.facts import Asked, Fact
 from shoestring.ports import Entry, Lease
 from shoestring.store.database import OTHER_PLACE, open_database, reason, unavailable
-from shoestring.store.lease import LeaseRow, Monotonic, Now, Watch, granted, utc_now
-from shoestring.store.limits import FACT_BYTES_MAX, FACTS_MAX, REQUESTS_MAX
+from shoestring.store.lease import LeaseRow, Monotonic, Now, Watch, check_terms, granted, utc_now
+from shoestring.store.limits import FACT_BYTES_MAX, FACTS_MAX, REQUESTS_MAX, RUN_ID_MAX
 from shoestring.store.schema import entries, requests
 from shoestring.store.schema import lease as lease_table
 
@@ -62,6 +62,7 @@ class SqlJournal:
     # -- the lease ------------------------------------------------------------------------------------------
 
     def acquire(self, holder: str, ttl_s: float) -> Lease | None:
+        check_terms(holder, ttl_s)
         with self._write() as (connection, row):
             if row.holder not in ("", holder) and not self._watch.passed(row):
                 return None
@@ -70,6 +71,7 @@ class SqlJournal:
         return taken.lease()
 
     def renew(self, lease: Lease, ttl_s: float) -> Lease:
+        check_terms(lease.holder, ttl_s)
         with self._write() as (connection, row):
             row.check(lease)
             renewed = granted(lease.holder, self._host, lease.epoch, ttl_s, self._watch.now())
@@ -244,6 +246,8 @@ def _bodies(facts: Sequence[Fact]) -> list[str]:
         raise BadInput(f"{len(facts)} facts in one transaction; at most {FACTS_MAX}")
     bodies = [codec.dumps(fact) for fact in facts]
     for fact, body in zip(facts, bodies, strict=True):
+        if len(fact.run_id) > RUN_ID_MAX or not fact.run_id.isprintable():
+            raise BadInput(f"run id {fact.run_id[:RUN_ID_MAX]!r}: at most {RUN_ID_MAX} printable characters")
         if len(body) > FACT_BYTES_MAX:
             raise BadInput(
                 f"a {type(fact).__name__} of run {fact.run_id!r} takes {len(body)} bytes; "

@@ -54,12 +54,16 @@ class LeaseRow:
         return Lease(holder=self.holder, epoch=self.epoch, expires_at=self.expires_at)
 
 
-def granted(holder: str, host: str, epoch: int, ttl_s: float, now: datetime) -> LeaseRow:
-    """A lease from now on, for ``ttl_s`` real seconds."""
+def check_terms(holder: str, ttl_s: float) -> None:
+    """Raises BadInput unless a lease has a name and a bounded length."""
     if not 0 < len(holder) <= HOLDER_MAX:
         raise BadInput(f"holder: 1 to {HOLDER_MAX} characters, found {len(holder)}")
     if not 0 < ttl_s <= TTL_MAX_S:
         raise BadInput(f"ttl_s: above 0 and at most {TTL_MAX_S:.0f}, found {ttl_s}")
+
+
+def granted(holder: str, host: str, epoch: int, ttl_s: float, now: datetime) -> LeaseRow:
+    """A lease from now on, for ``ttl_s`` real seconds."""
     expires_at = now + timedelta(seconds=ttl_s)
     return LeaseRow(holder=holder, host=host, epoch=epoch, expires_at=expires_at, ttl_s=ttl_s)
 

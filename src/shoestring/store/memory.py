@@ -10,7 +10,7 @@ from shoestring.domain.errors import BadInput
 from shoestring.domain.facts import Asked, Fact
 from shoestring.domain.run import Profile
 from shoestring.ports import Entry, Lease
-from shoestring.store.lease import LeaseRow, Monotonic, Now, Watch, granted, utc_now
+from shoestring.store.lease import LeaseRow, Monotonic, Now, Watch, check_terms, granted, utc_now
 from shoestring.store.limits import REQUESTS_MAX
 
 
@@ -26,6 +26,7 @@ class MemoryJournal:
         self._asked = 0
 
     def acquire(self, holder: str, ttl_s: float) -> Lease | None:
+        check_terms(holder, ttl_s)
         row = self._lease
         if row.holder not in ("", holder) and not self._watch.passed(row):
             return None
@@ -33,6 +34,7 @@ class MemoryJournal:
         return self._lease.lease()
 
     def renew(self, lease: Lease, ttl_s: float) -> Lease:
+        check_terms(lease.holder, ttl_s)
         self._lease.check(lease)
         self._lease = granted(lease.holder, "", lease.epoch, ttl_s, self._watch.now())
         return self._lease.lease()
