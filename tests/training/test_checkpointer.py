@@ -1,6 +1,7 @@
 import os
 import random
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from shoestring.training import checkpointer as checkpointers
 from shoestring.training import session as sessions
 from shoestring.training import spool
 from shoestring.training.place import Folder
-from tests.training.given import Spool, Training, pins, same, saved_steps
+from shoestring.training.sampler import ElasticSampler
+from tests.training.given import SAMPLES, Spool, Training, pins, same, saved_steps
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def where(request, tmp_path):
         yield str(tmp_path / "checkpoints")
         return
     yield f"memory://{tmp_path.name}"
-    fsspec.filesystem("memory").rm(f"/{tmp_path.name}", recursive=True)
+    fsspec.filesystem("memory").store.clear()
 
 
 @pytest.fixture
@@ -46,10 +48,10 @@ def folders(where: str) -> list[str]:
 
 class TestResume:
     def test_a_resumed_training_is_bit_identical_to_an_uninterrupted_one(self, where, uninterrupted):
-        first, second = Training(), Training(seed=99)  # the second life starts with other weights ...
-        second.data, second.sampler = first.data, type(first.sampler)(40, batch_size=8)
+        first = Training()
         losses = first.train(first.checkpointer(where), 13)
-        random.random(), np.random.rand(), torch.rand(1)  # ... and other generators
+        second = Training(seed=99)  # the second life begins with other weights and generators
+        second.data, second.sampler = first.data, ElasticSampler(SAMPLES, batch_size=8)
         losses += second.train(second.checkpointer(where), 20)
         assert losses == uninterrupted[0]
         assert same(second.weights(), uninterrupted[1])
@@ -86,7 +88,7 @@ class TestResume:
         training = Training()
         training.train(training.checkpointer(tmp_path), 2)
         training.scheduler = None
-        with pytest.raises(BadInput, match="the checkpoint holds .*'scheduler'"):
+        with pytest.raises(BadInput, match=r"the checkpoint holds .*'scheduler'"):
             training.checkpointer(tmp_path).restore()
 
     def test_an_object_without_state_is_refused(self):
@@ -233,8 +235,7 @@ class TestInARun:
         checkpointer.step(1)
         checkpointer._finish()
         checkpointer._schedule.last -= 60
-        checkpointer.session._notice["until"] = 0  # only the file counts
-        (spooled.folder / spool.NOTICE).write_text('{"at": 1, "until": %f}' % (time.time() + 0.8))
+        spooled.notice(at=1.0, until=time.time() + 0.8, source="test")
         checkpointer.session._notice_answered = spool.read_json(spooled.folder / spool.NOTICE)
         checkpointer.step(2)
         checkpointer._finish()
@@ -307,10 +308,6 @@ class TestTrouble:
         assert saved_steps(tmp_path / "c") == [3]
 
     def test_the_copy_in_a_save_is_not_touched_by_training(self, tmp_path, monkeypatch):
-        from shoestring.training import dcp
-
-        write, may_write = dcp.write, []
-        monkeypatch.setattr(dcp, "write", lambda *a, **k: (may_write.append(a), write(*a, **k)))
         training = Training()
         checkpointer = training.checkpointer(tmp_path)
         gate = HoldsBack(monkeypatch)
@@ -360,8 +357,6 @@ class HoldsBack:
     """Files are written only once the gate is open."""
 
     def __init__(self, monkeypatch):
-        import threading
-
         self._event = threading.Event()
         write = Folder.write
 
