@@ -20,12 +20,14 @@ and everything after it is still read.
 """
 
 import contextlib
+import errno
 import json
 import os
+import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 VERSION = 1
 
@@ -39,6 +41,8 @@ ENV_INTERVAL_S = "SHOESTRING_CHECKPOINT_INTERVAL_S"  # wall-clock seconds betwee
 ENV_RESTORE = (
     "SHOESTRING_RESTORE"  # JSON: [{"id", "uri", "manifest_sha256", "step"}], newest first; [] = fresh
 )
+
+ENV_STOP_AT_STEP = "SHOESTRING_STOP_AT_STEP"  # a rehearsal's: training is over after so many steps
 
 EXIT_SAVED = 85  # "I have saved; start me again elsewhere"
 
@@ -81,11 +85,31 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def open_plain(path: Path) -> BinaryIO:
+    """A plain file, opened to be read. Others write in the spool, so it may be something else by now.
+
+    Raises:
+        FileNotFoundError: nothing is there, or a link, pipe or device, which could block or never end.
+        OSError: it could not be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            raise FileNotFoundError(f"{path} is no plain file") from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(f"{path} is no plain file")
+    return os.fdopen(descriptor, "rb")
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in ``path``; None if there is no such file or it does not hold a whole JSON object."""
-    with contextlib.suppress(OSError, ValueError):
-        if path.stat().st_size <= MAX_LINE:
-            data = json.loads(path.read_text(encoding="utf-8"))
+    with contextlib.suppress(OSError, ValueError, RecursionError), open_plain(path) as file:
+        text = file.read(MAX_LINE + 1)
+        if len(text) <= MAX_LINE:
+            data = json.loads(text)
             return data if isinstance(data, dict) else None
     return None
 
@@ -98,6 +122,16 @@ def seal(data: Mapping[str, Any]) -> bytes:
     """
     body = json.dumps(data, separators=(",", ":")).encode()
     return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def unseal(line: bytes) -> dict[str, Any] | None:
+    """The object in one sealed line without its newline; None if the line is torn or altered."""
+    seal_hex, _, body = line.partition(b" ")
+    if len(seal_hex) == 8 and seal_hex == b"%08x" % zlib.crc32(body):
+        with contextlib.suppress(ValueError, RecursionError):
+            data = json.loads(body)
+            return data if isinstance(data, dict) else None
+    return None
 
 
 def append_sealed(path: Path, data: Mapping[str, Any], *, durable: bool = False) -> None:
@@ -117,10 +151,10 @@ def append_sealed(path: Path, data: Mapping[str, Any], *, durable: bool = False)
 def read_sealed(path: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
     """Whole and unaltered lines of ``path`` from ``offset``, each with the offset behind it.
 
-    Lines that are torn, altered or over 1 MiB are skipped. A missing file has no lines.
+    Lines that are torn, altered or over 1 MiB are skipped. A file that is not there has none.
     """
     try:
-        file = path.open("rb")
+        file = open_plain(path)
     except FileNotFoundError:
         return
     with file:
@@ -131,9 +165,5 @@ def read_sealed(path: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, An
                 if len(line) < MAX_LINE:
                     return  # still being written, or torn at the end: look again later
                 continue
-            seal_hex, _, body = line[:-1].partition(b" ")
-            if len(seal_hex) == 8 and seal_hex == b"%08x" % zlib.crc32(body):
-                with contextlib.suppress(ValueError):
-                    data = json.loads(body)
-                    if isinstance(data, dict):
-                        yield offset, data
+            if (data := unseal(line[:-1])) is not None:
+                yield offset, data
