@@ -7,8 +7,6 @@ from pathlib import Path
 from shoestring.runner.spool import JobOrder
 from shoestring.training import spool as names
 
-ENV_STOP_AT_STEP = "SHOESTRING_STOP_AT_STEP"
-
 
 def job_environment(order: JobOrder, folder: Path, outside: Mapping[str, str]) -> dict[str, str]:
     """``outside`` (the job's own variables among it) plus ours; ours win.
@@ -32,7 +30,5 @@ def job_environment(order: JobOrder, folder: Path, outside: Mapping[str, str]) -
         ours[names.ENV_CHECKPOINT_DIR] = order.checkpoint_where
     if order.interval_s is not None:
         ours[names.ENV_INTERVAL_S] = f"{order.interval_s:.3f}"
-    if order.stop_at_step is not None:
-        ours[ENV_STOP_AT_STEP] = str(order.stop_at_step)
     defaults = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "PYTHONUNBUFFERED": "1"}
     return {**defaults, **outside, **ours}
