@@ -65,12 +65,19 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Everything that is in the ledger. ``closed``: (period, source) -> when and by whom."""
+    """Everything that is in the ledger.
+
+    Attributes:
+        closed: ``2026-01`` or ``2026-01 SOURCE`` -> when and by whom.
+        billed_runs: sources of runs whose bill has come -> the comparison of both; their metered parts stay,
+            and count no longer.
+    """
 
     generation: int = 0
     parts: tuple[Part, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     closed: Mapping[str, str] = field(default_factory=dict)
+    billed_runs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def is_closed(self, period: str, source: str) -> bool:
         return period in self.closed or f"{period} {source}" in self.closed
@@ -104,6 +111,7 @@ def read_manifest(folder: Path) -> Manifest:
         parts=tuple(Part(**p) for p in data["parts"]),
         deliveries=tuple(Delivery(**_tuples(d)) for d in data["deliveries"]),
         closed=data["closed"],
+        billed_runs=data.get("billed_runs", {}),
     )
 
 

@@ -1,0 +1,104 @@
+"""`shoestring bills`."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from shoestring.app.cli._ledger import LedgerOption, open_ledger
+from shoestring.app.cli._show import console, print_json
+from shoestring.app.site import user_name
+from shoestring.domain.errors import BadInput
+from shoestring.domain.text import printable
+from shoestring.store.bills.load import Imported
+from shoestring.store.charges import ChargeStore
+from shoestring.workflows.bills import bring_in, close_month, imported_json, listing, parse_amount, tie_out
+
+
+def command(
+    action: Annotated[str, typer.Argument(help="import FILE... | close MONTH | list")],
+    what: Annotated[list[str] | None, typer.Argument(help="Files of one delivery, or a month.")] = None,
+    mapping: Annotated[Path | None, typer.Option("--map", help="YAML that describes the columns.")] = None,
+    rates: Annotated[Path | None, typer.Option(help="CSV: currency,day,usd_per_unit.")] = None,
+    currency: Annotated[str | None, typer.Option(help="Of files that name none.")] = None,
+    invoice: Annotated[str | None, typer.Option(help="What the invoice says, to tie out with.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="E.g. latin-1; default: found out.")] = None,
+    source: Annotated[str | None, typer.Option(help="close: only this source.")] = None,
+    again: Annotated[bool, typer.Option(help="Import files that were replaced since.")] = False,
+    ledger: LedgerOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Bring bills into the ledger (FOCUS, AWS, Google, Azure, OpenCost, any CSV); close months."""
+    store = open_ledger(ledger)
+    now, user = datetime.now(UTC), user_name()
+    if action == "list":
+        _list(store, as_json)
+    elif action == "close":
+        if not what or len(what) != 1:
+            raise BadInput("close which month?", next_step="shoestring bills close 2026-01")
+        close_month(store, what[0], source, now=now, user=user)
+        console().print(Text(f"{what[0]} is closed; newer files for it become adjustments"))
+    elif action == "import":
+        if not what:
+            raise BadInput("import which files?", next_step="shoestring bills import FILE...")
+        expected = parse_amount(invoice)
+        with Progress(transient=True, disable=as_json or not sys.stderr.isatty()) as bar:
+            task = bar.add_task("importing", total=100.0)
+            done = bring_in(
+                store,
+                [Path(w) for w in what],
+                now=now,
+                user=user,
+                mapping=mapping,
+                rates=rates,
+                currency=currency,
+                encoding=encoding,
+                again=again,
+                progress=lambda doing, percent: bar.update(task, description=doing, completed=percent),
+            )
+        _tell(store, done, tie_out(done, expected, _closed(store, done)), as_json)
+    else:
+        raise BadInput(f"no action {action!r}", next_step="one of: import, close, list")
+
+
+def _closed(store: ChargeStore, done: Imported) -> list[str]:
+    manifest = store.manifest()
+    return [p.period for p in done.parts if manifest.is_closed(p.period, p.source)]
+
+
+def _tell(store: ChargeStore, done: Imported, line: str, as_json: bool) -> None:
+    if as_json:
+        print_json(imported_json(done, line))
+        return
+    out = console()
+    out.print(Text(line, "bold"))
+    if done.delivery is not None:
+        d = done.delivery
+        read = f"{d.rows_in:,} rows in = {d.rows_stored:,} stored + {d.rows_quarantined:,} quarantined"
+        out.print(Text(f"  {', '.join(done.formats)}: {read}"))
+        if d.quarantine is not None:
+            out.print(Text(f"  reasons: {store.folder / d.quarantine}", "yellow"))
+    for part in done.replaced:
+        out.print(Text(f"  replaces {part.rows:,} rows of {part.period} from {printable(part.source)}"))
+    for period, source in done.adjusted:
+        out.print(Text(f"  {period} of {printable(source)} is closed: its changes are posted as adjustments"))
+
+
+def _list(store: ChargeStore, as_json: bool) -> None:
+    rows = listing(store)
+    if as_json:
+        print_json({"parts": rows})
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("MONTH", "SOURCE", "KIND", "ROWS", "BILLED", ""):
+        table.add_column(name, justify="right" if name in ("ROWS", "BILLED") else "left")
+    for row in rows:
+        billed = " ".join(f"{float(total):,.2f} {currency}" for currency, total in row["billed"].items())
+        state = "closed" if row["closed"] else "open"
+        table.add_row(row["period"], printable(row["source"]), row["kind"], f"{row['rows']:,}", billed, state)
+    console().print(table)

@@ -1,0 +1,87 @@
+"""`shoestring costs`."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from shoestring.app.cli._ledger import LedgerOption, open_ledger
+from shoestring.app.cli._show import console, print_json
+from shoestring.domain.text import printable
+from shoestring.store.answers import Answer, Question
+from shoestring.workflows.costs import NONE, answer_csv, answer_json, costs, question_of, write_parquet
+
+
+def command(
+    by: Annotated[str, typer.Option(help="Dimensions, e.g. team,experiment,day.")] = "team",
+    metric: Annotated[str, typer.Option(help="effective | billed | list | contracted")] = "effective",
+    since: Annotated[str | None, typer.Option(help="Day, month or `all`; default: this month.")] = None,
+    until: Annotated[str | None, typer.Option(help="Day (not included) or month.")] = None,
+    where: Annotated[list[str] | None, typer.Option(help="E.g. team=vision; != and ~ too.")] = None,
+    fiscal_start: Annotated[int, typer.Option(help="Month in which the fiscal year begins.")] = 1,
+    weeks_445: Annotated[bool, typer.Option("--445", help="Quarters of 4, 4 and 5 weeks.")] = False,
+    limit: Annotated[int, typer.Option(help="Lines shown; 0 for all.")] = 30,
+    ledger: LedgerOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
+    parquet: Annotated[Path | None, typer.Option(help="Write a Parquet file.")] = None,
+) -> None:
+    """What was spent, by team or any other dimension; default: this month, effective cost."""
+    everything = as_json or as_csv or parquet is not None or limit == 0
+    question = question_of(
+        today=datetime.now(UTC).date(),
+        by=by,
+        metric=metric,
+        since=since,
+        until=until,
+        where=where or (),
+        fiscal_start=fiscal_start,
+        weeks_445=weeks_445,
+        limit=None if everything else limit,
+    )
+    answer = costs(open_ledger(ledger), question)
+    if parquet is not None:
+        write_parquet(answer, parquet)
+    if as_json:
+        print_json(answer_json(question, answer))
+    elif as_csv:
+        sys.stdout.write(answer_csv(answer))
+    elif parquet is None:
+        _show(question, answer)
+
+
+def _show(question: Question, answer: Answer) -> None:
+    out = console()
+    period = f"since {question.since}" if question.since else "all time"
+    period += f" until {question.until}" if question.until else ""
+    out.print(Text(f"{answer.total_usd:,.2f} $ {answer.metric} cost, {period}", "bold"))
+    if not answer.rows:
+        out.print(Text("  no charges there; `shoestring bills list` shows what the ledger holds", "dim"))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in answer.by:
+        table.add_column(name.upper())
+    for name in ("$", "SHARE", "LIST $", "CHARGES"):
+        table.add_column(name, justify="right")
+    for row in answer.rows:
+        share = f"{row.usd / answer.total_usd:.1%}" if answer.total_usd else ""
+        keys = [NONE if key is None else printable(key) for key in row.keys]
+        table.add_row(*keys, f"{row.usd:,.2f}", share, f"{row.list_usd:,.2f}", f"{row.charges:,}")
+    out.print(table)
+    if answer.more_rows:
+        out.print(Text(f"  and {answer.more_rows} more lines (--limit 0 shows all)", "dim"))
+    out.print(
+        Text(
+            f"  of it idle {answer.idle_usd:,.2f} $, unused commitments {answer.unused_usd:,.2f} $, "
+            f"unallocated {answer.unallocated_usd:,.2f} $, credits {answer.credit_usd:,.2f} $, "
+            f"metered and not yet billed {answer.metered_usd:,.2f} $",
+            "dim",
+        )
+    )
+    for currency, total in answer.unconverted.items():
+        out.print(
+            Text(f"  and {total:,.2f} {printable(currency)} without a rate, in no sum (--rates)", "yellow")
+        )

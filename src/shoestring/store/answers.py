@@ -1,0 +1,284 @@
+"""Questions to the ledger: what was spent, by what, when. Values of users are parameters, never SQL."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from shoestring.domain.errors import BadInput
+from shoestring.domain.units import money
+from shoestring.ledger.calendar import FiscalCalendar
+from shoestring.store.charges import ChargeStore
+from shoestring.store.charges_engine import ident
+from shoestring.store.charges_manifest import Manifest, Part
+from shoestring.store.charges_schema import MONEY
+
+METRICS = {
+    "effective": "EffectiveCost",
+    "billed": "BilledCost",
+    "list": "ListCost",
+    "contracted": "ContractedCost",
+}
+
+# What can be grouped and filtered by, over the daily cube ...
+CUBE_DIMENSIONS = {
+    "team": "x_Team",
+    "project": "x_Project",
+    "experiment": "x_Experiment",
+    "run": "x_RunId",
+    "model": "x_Model",
+    "dataset": "x_Dataset",
+    "user": "x_User",
+    "cost_center": "x_CostCenter",
+    "accelerator": "x_AcceleratorType",
+    "market": "x_Market",
+    "basis": "x_CostBasis",
+    "part": "x_CostPart",
+    "source": "x_Source",
+    "region": "RegionId",
+    "provider": "ServiceProviderName",
+    "service": "ServiceName",
+    "category": "ServiceCategory",
+    "charge": "ChargeCategory",
+    "class": "ChargeClass",
+    "account": "BillingAccountId",
+    "subaccount": "SubAccountId",
+    "issuer": "InvoiceIssuerName",
+    "commitment": "CommitmentDiscountStatus",
+    "currency": "BillingCurrency",
+    "day": "strftime(x_Day, '%Y-%m-%d')",
+    "week": "strftime(x_Day, '%G-W%V')",
+    "month": "strftime(x_Day, '%Y-%m')",
+}
+# ... and what needs the rows themselves.
+ROW_DIMENSIONS = {
+    "resource": "ResourceId",
+    "sku": "SkuId",
+    "zone": "AvailabilityZone",
+    "attempt": "x_AttemptId",
+    "description": "ChargeDescription",
+}
+UNALLOCATED = "x_Team is null and x_Project is null and x_Experiment is null"
+FISCAL = ("fiscal_month", "fiscal_quarter", "fiscal_year")
+CONDITION = re.compile(r"\s*([a-z_]+)\s*(!=|=|~)\s*(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """``dimension = value``, ``!=`` or ``~`` (contains, without case); an empty value means: none."""
+
+    dimension: str
+    operator: str
+    value: str
+
+    @staticmethod
+    def parse(text: str) -> "Condition":
+        """From ``team=vision``. Raises BadInput with what is allowed."""
+        match = CONDITION.fullmatch(text)
+        if match is None:
+            raise BadInput(
+                f"--where {text!r} is no condition", next_step="write e.g. team=vision, region!=us-east-1"
+            )
+        check_dimension(match[1])
+        return Condition(dimension=match[1], operator=match[2], value=match[3].strip())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What to add up. ``since`` is included, ``until`` is not; None means from the first, to the last."""
+
+    by: tuple[str, ...] = ("team",)
+    metric: str = "effective"
+    since: date | None = None
+    until: date | None = None
+    where: tuple[Condition, ...] = ()
+    calendar: FiscalCalendar = field(default_factory=FiscalCalendar)
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of an answer. A key of None: no such label. Amounts in USD, at the rates of their days."""
+
+    keys: tuple[str | None, ...]
+    usd: Decimal
+    list_usd: Decimal
+    charges: int
+    accelerator_hours: float | None
+    energy_kwh: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Lines in falling order of cost, and what must never be hidden.
+
+    Attributes:
+        idle_usd: paid and not training. unused_usd: commitments and reservations that nobody used.
+        unallocated_usd: names neither team, project nor experiment. credit_usd: credits and refunds in the
+            total (negative).
+        unconverted: amounts in currencies without a rate, in no total.
+    """
+
+    by: tuple[str, ...]
+    metric: str
+    rows: tuple[Row, ...]
+    total_usd: Decimal
+    idle_usd: Decimal
+    unused_usd: Decimal
+    unallocated_usd: Decimal
+    credit_usd: Decimal
+    unconverted: dict[str, Decimal]
+    metered_usd: Decimal
+    more_rows: int = 0
+
+
+def check_dimension(name: str) -> str:
+    """``name``, if it can be grouped by. Raises BadInput naming what can."""
+    allowed = (*CUBE_DIMENSIONS, *ROW_DIMENSIONS, *FISCAL)
+    if name not in allowed:
+        import difflib
+
+        near = difflib.get_close_matches(name, allowed, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise BadInput(f"can't group by {name!r}{hint}", next_step=f"one of: {', '.join(sorted(allowed))}")
+    return name
+
+
+def counted_parts(manifest: Manifest) -> tuple[Part, ...]:
+    """The parts that count: a run's metered lines give way to its bill, so that nothing counts twice."""
+    return tuple(p for p in manifest.parts if not (p.kind == "metered" and p.source in manifest.billed_runs))
+
+
+def ask(store: ChargeStore, question: Question) -> Answer:
+    """Answer a question from the cubes, or from the rows where a dimension needs them."""
+    if question.metric not in METRICS:
+        raise BadInput(f"no metric {question.metric!r}", next_step=f"one of: {', '.join(METRICS)}")
+    names = [*question.by, *(c.dimension for c in question.where)]
+    for name in names:
+        check_dimension(name)
+    parts = _touched(counted_parts(store.manifest()), question)
+    if any(name in ROW_DIMENSIONS for name in names):
+        table = (
+            f"(select *, cast(ChargePeriodStart as date) as x_Day, 1 as x_Rows from {store.rows_sql(parts)})"
+        )
+    else:
+        table = store.days_sql(parts)
+    with store.connect() as engine:
+        engine.create_function("fiscal", _fiscal(question.calendar), ["DATE", "VARCHAR"], "VARCHAR")
+        return _answer(engine, table, question)
+
+
+def _answer(engine: Any, table: str, question: Question) -> Answer:
+    where, values = _where(question)
+    amount = f"cast({METRICS[question.metric]} * x_UsdPerUnit as {MONEY})"
+    keys = [f"cast({dimension_sql(name)} as varchar)" for name in question.by]
+    group = f"group by {', '.join(str(n + 1) for n in range(len(keys)))}" if keys else ""
+    rows = engine.execute(
+        f"""select {"".join(k + ", " for k in keys)} coalesce(sum({amount}), 0) as usd,
+              coalesce(sum(cast(ListCost * x_UsdPerUnit as {MONEY})), 0), sum(x_Rows),
+              sum(x_AcceleratorSeconds) / 3600, sum(x_EnergyKwh)
+            from {table} {where} {group} order by usd desc, {", ".join(keys) or "1"}""",
+        values,
+    ).fetchall()
+    width = len(keys)
+    lines = [
+        Row(
+            keys=tuple(r[:width]),
+            usd=_money(r[width]),
+            list_usd=_money(r[width + 1]),
+            charges=int(r[width + 2] or 0),
+            accelerator_hours=r[width + 3],
+            energy_kwh=r[width + 4],
+        )
+        for r in rows
+    ]
+    shown = lines if question.limit is None else lines[: question.limit]
+    visible = engine.execute(
+        f"""select coalesce(sum({amount}) filter (x_CostPart = 'idle'), 0),
+              coalesce(sum({amount}) filter (CommitmentDiscountStatus = 'Unused'
+                or CapacityReservationStatus = 'Unused'), 0),
+              coalesce(sum({amount}) filter ({UNALLOCATED}), 0),
+              coalesce(sum({amount}) filter (ChargeCategory = 'Credit'), 0),
+              coalesce(sum({amount}) filter (x_CostBasis = 'metered'), 0)
+            from {table} {where}""",
+        values,
+    ).fetchone()
+    foreign = engine.execute(
+        f"""select BillingCurrency, sum({METRICS[question.metric]}) from {table}
+            {where} {"and" if where else "where"} x_UsdPerUnit is null group by 1 order by 1""",
+        values,
+    ).fetchall()
+    return Answer(
+        by=question.by,
+        metric=question.metric,
+        rows=tuple(shown),
+        total_usd=sum((line.usd for line in lines), money(0)),
+        idle_usd=_money(visible[0]),
+        unused_usd=_money(visible[1]),
+        unallocated_usd=_money(visible[2]),
+        credit_usd=_money(visible[3]),
+        metered_usd=_money(visible[4]),
+        unconverted={currency or "?": _money(total) for currency, total in foreign},
+        more_rows=len(lines) - len(shown),
+    )
+
+
+def dimension_sql(name: str) -> str:
+    """SQL of a dimension, from our own tables only."""
+    if name in FISCAL:
+        return f"fiscal(x_Day, '{name}')"
+    sql = CUBE_DIMENSIONS.get(name) or ROW_DIMENSIONS[name]
+    return sql if "(" in sql else ident(sql)
+
+
+def _where(question: Question) -> tuple[str, list[Any]]:
+    tests: list[str] = []
+    values: list[Any] = []
+    for bound, operator in ((question.since, ">="), (question.until, "<")):
+        if bound is not None:
+            tests.append(f"x_Day {operator} ?")
+            values.append(bound)
+    for condition in question.where:
+        sql = f"cast({dimension_sql(condition.dimension)} as varchar)"
+        if not condition.value and condition.operator != "~":
+            tests.append(f"{sql} is {'not ' if condition.operator == '!=' else ''}null")
+            continue
+        tests.append(
+            {
+                "=": f"{sql} = ?",
+                "!=": f"{sql} is distinct from ?",
+                "~": f"contains(lower({sql}), lower(?))",
+            }[condition.operator]
+        )
+        values.append(condition.value)
+    return (f"where {' and '.join(tests)}" if tests else ""), values
+
+
+def _touched(parts: Sequence[Part], question: Question) -> list[Part]:
+    """Parts of billing periods that may hold charges of the days asked for (late ones come a month later)."""
+    low = None if question.since is None else _shifted(question.since, -1)
+    high = None if question.until is None else _shifted(question.until, 3)
+    return [p for p in parts if (low is None or p.period >= low) and (high is None or p.period <= high)]
+
+
+def _shifted(day: date, months: int) -> str:
+    count = day.year * 12 + day.month - 1 + months
+    return f"{count // 12:04d}-{count % 12 + 1:02d}"
+
+
+def _fiscal(calendar: FiscalCalendar) -> Any:
+    def name(day: date, what: str) -> str:
+        year = f"FY{calendar.year(day)}"
+        if what == "fiscal_year":
+            return year
+        if what == "fiscal_quarter":
+            return f"{year}-Q{calendar.quarter(day)}"
+        return f"{year}-M{calendar.month(day):02d}"
+
+    return name
+
+
+def _money(value: Any) -> Decimal:
+    return money(Decimal(value or 0))

@@ -1,0 +1,153 @@
+"""`shoestring bills`: other people's bills into the ledger, months closed, what is there."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from shoestring.domain.errors import BadInput, NotFound
+from shoestring.domain.units import cents
+from shoestring.store.bills.known import FORMATS
+from shoestring.store.bills.load import Imported, Progress, import_bills
+from shoestring.store.bills.mapped import read_map
+from shoestring.store.bills.rates import read_rates
+from shoestring.store.bills.staging import Given
+from shoestring.store.charges import ChargeStore
+from shoestring.store.charges_manifest import Part
+
+
+def bring_in(
+    store: ChargeStore,
+    paths: Sequence[Path],
+    *,
+    now: datetime,
+    user: str,
+    mapping: Path | None = None,
+    rates: Path | None = None,
+    currency: str | None = None,
+    encoding: str | None = None,
+    again: bool = False,
+    progress: Progress | None = None,
+) -> Imported:
+    """Import the files of one delivery. Raises BadInput for what can't be read; nothing is changed then.
+
+    Args:
+        mapping: YAML that describes the columns of files in no known format.
+        rates: CSV ``currency,day,usd_per_unit``: dated exchange rates; amounts stay in their currency too.
+        currency: of files that name none.
+    """
+    form, given = read_map(mapping) if mapping is not None else (None, Given())
+    if currency is not None:
+        given = replace(given, currency=currency.upper())
+    return import_bills(
+        store,
+        paths,
+        formats=FORMATS if form is None else (form,),
+        now=now,
+        user=user,
+        given=given,
+        encoding=encoding,
+        rates=() if rates is None else read_rates(rates),
+        again=again,
+        progress=progress,
+    )
+
+
+def close_month(store: ChargeStore, period: str, source: str | None, *, now: datetime, user: str) -> None:
+    """Close a month: from now on a newer file for it is posted as adjustments in the next open month.
+
+    Raises:
+        NotFound: the ledger has no charges of that month (and source).
+    """
+    with store.change() as change:
+        there = [p for p in change.manifest.parts if p.period == period and source in (None, p.source)]
+        if not there:
+            months = ", ".join(sorted({p.period for p in change.manifest.parts})) or "none"
+            raise NotFound(f"no charges of {period} to close; months there: {months}")
+        change.close(period, source, f"{now.isoformat()} by {user} (not authenticated)")
+        change.commit()
+
+
+def tie_out(done: Imported, invoice: Decimal | None, closed: Sequence[str] = ()) -> str:
+    """The first line that is printed: what was imported against what was billed, and what is still open.
+
+    Args:
+        invoice: what the invoice says; None compares with the sum of the files' own rows.
+        closed: months of this delivery that are closed.
+    """
+    if done.delivery is None:
+        return "nothing new: these files are in the ledger already"
+    totals = sums(done.parts, "billed")
+    amounts = " + ".join(f"{cents(total):,} {currency}" for currency, total in totals.items()) or "0"
+    line = f"imported {amounts}"
+    if invoice is not None:
+        difference = sum(totals.values(), Decimal(0)) - invoice
+        verdict = "=" if cents(difference) == 0 else "≠"
+        line += f" {verdict} invoice {cents(invoice):,}"
+        line += "" if verdict == "=" else f" (difference {cents(difference):,})"
+    effective = sums(done.parts, "effective")
+    shares = [done.unallocated.get(c, Decimal(0)) / total for c, total in effective.items() if total]
+    if shares:
+        line += f"; {max(Decimal(0), max(shares)):.0%} unallocated"
+    months = sorted({p.period for p in done.parts})
+    line += "; " + ", ".join(f"{m} {'CLOSED' if m in closed else 'OPEN'}" for m in months)
+    return line
+
+
+def sums(parts: Sequence[Part], what: str) -> dict[str, Decimal]:
+    """Sums of parts by currency. ``what``: ``billed`` | ``effective``."""
+    found: dict[str, Decimal] = {}
+    for part in parts:
+        for currency, total in getattr(part, what).items():
+            found[currency] = found.get(currency, Decimal(0)) + Decimal(total)
+    return found
+
+
+def imported_json(done: Imported, line: str) -> dict[str, Any]:
+    """What an import did, as plain data."""
+    delivery = done.delivery
+    return {
+        "tie_out": line,
+        "import": None if delivery is None else delivery.id,
+        "formats": list(done.formats),
+        "rows_in": 0 if delivery is None else delivery.rows_in,
+        "rows_stored": 0 if delivery is None else delivery.rows_stored,
+        "rows_quarantined": 0 if delivery is None else delivery.rows_quarantined,
+        "quarantine": None if delivery is None else delivery.quarantine,
+        "billed": {c: str(total) for c, total in sums(done.parts, "billed").items()},
+        "unallocated": {c: str(total) for c, total in done.unallocated.items()},
+        "parts": [
+            {"period": p.period, "source": p.source, "kind": p.kind, "rows": p.rows} for p in done.parts
+        ],
+        "replaced": [{"period": p.period, "source": p.source, "rows": p.rows} for p in done.replaced],
+        "adjusted": [{"period": period, "source": source} for period, source in done.adjusted],
+        "unchanged": [str(path) for path in done.unchanged],
+    }
+
+
+def listing(store: ChargeStore) -> list[dict[str, Any]]:
+    """What the ledger holds, a line for each month and source."""
+    manifest = store.manifest()
+    return [
+        {
+            "period": p.period,
+            "source": p.source,
+            "kind": p.kind,
+            "rows": p.rows,
+            "billed": dict(p.billed),
+            "closed": manifest.is_closed(p.period, p.source),
+        }
+        for p in sorted(manifest.parts, key=lambda p: (p.period, p.source, p.kind))
+    ]
+
+
+def parse_amount(text: str | None) -> Decimal | None:
+    """An invoice amount from the command line."""
+    if text is None:
+        return None
+    try:
+        return Decimal(text.replace(",", "").removesuffix("USD").strip())
+    except ArithmeticError:
+        raise BadInput(f"--invoice {text!r} is no amount; write e.g. 338204.11") from None
