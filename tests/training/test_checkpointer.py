@@ -15,8 +15,7 @@ from shoestring.training import checkpointer as checkpointers
 from shoestring.training import session as sessions
 from shoestring.training import spool
 from shoestring.training.place import Folder
-from shoestring.training.sampler import ElasticSampler
-from tests.training.given import SAMPLES, Spool, Training, pins, same, saved_steps
+from tests.training.given import Spool, Training, pins, same, saved_steps
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ class TestResume:
         first = Training()
         losses = first.train(first.checkpointer(where), 13)
         second = Training(seed=99)  # the second life begins with other weights and generators
-        second.data, second.sampler = first.data, ElasticSampler(SAMPLES, batch_size=8)
+        second.data = first.data
         losses += second.train(second.checkpointer(where), 20)
         assert losses == uninterrupted[0]
         assert same(second.weights(), uninterrupted[1])
@@ -161,7 +160,6 @@ class TestFallingBack:
         training.train(training.checkpointer(session=session), 4)
         known = pins(spooled.events("checkpoint"))
         stranger = Training(seed=3)
-        stranger.sampler = training.sampler
         stranger.train(stranger.checkpointer(root), 9)
         env = {spool.ENV_CHECKPOINT_DIR: str(root), spool.ENV_RESTORE: known}
         assert Training().checkpointer(session=spooled.session(**env)).restore() == 4
@@ -318,7 +316,6 @@ class TestTrouble:
         gate.open()
         checkpointer._finish()
         again = Training(seed=4)
-        again.sampler = training.sampler
         again.checkpointer(tmp_path).restore()
         assert same(again.weights(), at_save)
         assert not same(training.weights(), at_save)
