@@ -65,7 +65,7 @@ def plan_run(asked: Asked, job: jobfile.JobFile, site: Site, quotes: Quotes) -> 
         code_sha256=digest,
         now=quotes.now,
         user=user_name(),
-        profile=best_profile(records().profiles(digest)),
+        profile=in_fleet_time(best_profile(records().profiles(digest)), quotes.scale),
         allow_unproven_resume=asked.allow_unproven_resume,
         secrets_from=None if site.job_file is None else str(site.job_file),
     )
@@ -131,3 +131,24 @@ def best_profile(profiles: tuple[Profile, ...]) -> Profile | None:
     """The newest profile that proves resume, else the newest; None without any."""
     proven = [p for p in profiles if p.resume_proven]
     return next(iter([*proven, *profiles]), None)
+
+
+def in_fleet_time(profile: Profile | None, scale: float) -> Profile | None:
+    """A profile measured in real time, for a market whose clock runs ``scale`` times as fast.
+
+    >>> in_fleet_time(None, 360.0) is None
+    True
+    """
+    if profile is None or scale == 1.0:
+        return profile
+
+    def times(seconds: float | None) -> float | None:
+        return None if seconds is None else seconds * scale
+
+    return replace(
+        profile,
+        steps_per_s=None if profile.steps_per_s is None else profile.steps_per_s / scale,
+        save_s=times(profile.save_s),
+        restore_s=times(profile.restore_s),
+        boot_s=times(profile.boot_s),
+    )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 
 from shoestring.app.config import Settings, home
 from shoestring.app.site import Site
@@ -13,7 +14,7 @@ from shoestring.domain.fleet import Bounds
 from shoestring.domain.offer import Offer, Price, PriceKind
 from shoestring.executors.clock import MarketClock
 from shoestring.executors.local import OwnedMachine, create_local, load_machine, open_local
-from shoestring.executors.marketfile import MarketFile, load_market
+from shoestring.executors.marketfile import MarketFile, ZoneFile, load_market
 from shoestring.executors.processes import ProcessExecutor
 from shoestring.executors.rehearsal import START, RehearsalMarket, create_rehearsal, open_rehearsal
 from shoestring.ledger.data_prices import NO_DATA_PRICES, DataPrices
@@ -27,6 +28,14 @@ from shoestring.supervisor import Options, RunBook
 from shoestring.supervisor.view import Assumptions
 from shoestring.training.spool import read_json
 
+STAGE = MarketFile(
+    scale=1.0,
+    hours=24.0,
+    boot_s=0.0,
+    slow_boot_share=0.0,
+    start_real_s=0.0,
+    zones={"stage": ZoneFile(region="stage", spot=1.0, starts_up=True, long_up_share=1.0, long_up_h=1e6)},
+)
 FAST_LOOK_REAL_S = 0.25  # how often a fast market is looked at
 GRACE_REAL_S = 10.0  # what a save before a stop may take there
 SWEEP_REAL_S = 5.0
@@ -70,11 +79,12 @@ class Doors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quotes:
-    """What an engine offers at a moment of its clock."""
+    """What an engine offers at a moment of its clock. ``scale``: its seconds in a real one."""
 
     executor: str
     offers: tuple[Offer, ...]
     now: datetime
+    scale: float = 1.0
 
 
 def records() -> SqlRecords:
@@ -110,7 +120,12 @@ def open_doors(site: Site) -> Doors:
 
 def quotes_of(doors: Doors) -> Quotes:
     """What the engine of a site offers now."""
-    return Quotes(executor=doors.executor.name, offers=doors.executor.offers(), now=doors.clock.now())
+    return Quotes(
+        executor=doors.executor.name,
+        offers=doors.executor.offers(),
+        now=doors.clock.now(),
+        scale=doors.clock.scale,
+    )
 
 
 def quotes_without_a_site(settings: Settings) -> Quotes:
@@ -120,7 +135,7 @@ def quotes_without_a_site(settings: Settings) -> Quotes:
         market = load_market(settings.market)
         clock = MarketClock(real_start=real, start=START, scale=market.scale)
         offers = RehearsalMarket(market=market, clock=clock).offers(real)
-        return Quotes(executor="rehearsal", offers=offers, now=clock.at(real))
+        return Quotes(executor="rehearsal", offers=offers, now=clock.at(real), scale=clock.scale)
     if settings.executor == "local":
         machine = OwnedMachine(machine=load_machine(settings.machine))
         return Quotes(executor="local", offers=machine.offers(real), now=machine.clock.at(real))
@@ -202,3 +217,9 @@ def _data_prices(site: Site) -> DataPrices:
         storage={"*": price(market.storage_usd_per_gib_month)},
         egress={("*", "*"): price(market.egress_usd_per_gib)},
     )
+
+
+def rehearsal_stage(folder: Path) -> ProcessExecutor:
+    """A market in real time whose one zone never goes down: losses come from the rehearsal alone."""
+    create_rehearsal(folder, STAGE)
+    return open_rehearsal(folder)

@@ -94,7 +94,7 @@ class Host:
         while True:
             codes = [runner.poll() for runner in self.runners]
             if all(code is not None for code in codes):
-                return "cancelled" if self.cancel_until is not None else "ended"
+                return self._why_ended(all(code == 0 for code in codes))
             if any(code not in (None, 0) for code in codes):
                 self._ask_to_stop()  # a gang is all or none
             now = time.time()
@@ -106,6 +106,12 @@ class Host:
             if self.cancel_until is not None and now >= self.cancel_until:
                 return "cancelled"
             time.sleep(BEAT_S)
+
+    def _why_ended(self, done: bool) -> str:
+        """A job that made room because it was told to has not ended by itself."""
+        if self.announced and not done:
+            return "interrupted"
+        return "cancelled" if self.cancel_until is not None else "ended"
 
     def _warn(self, now: float) -> None:
         if self.lost_at is None or self.notice_s is None:

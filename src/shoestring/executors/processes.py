@@ -248,7 +248,7 @@ class ProcessExecutor:
             end = Exit(kind=ExitKind.NO_START, at=self.clock.now(), detail=str(why))
             return Observation(attempt_id=attempt_id, outcome=Outcome.ENDED, exit=end)
         if book.terminated is None and not host_alive(folder):
-            book = self._settle(folder, order, read_book(folder))
+            book = self._settle(folder, order)
             if book.launched is None and book.terminated is None:
                 return Observation(attempt_id=attempt_id, outcome=Outcome.RUNNING, detail="being started")
         readings = [read(spool) for spool in spools(folder, order["nodes"]) if spool.exists()]
@@ -257,16 +257,21 @@ class ProcessExecutor:
             spans = self._neighbor.price_spans(order["offer_id"], book.launched, book.terminated)
         return observation_of(attempt_id, order, book, readings, spans, self.clock)
 
-    def _settle(self, folder: Path, order: Mapping[str, Any], book: InstanceBook) -> InstanceBook:
-        """A host that is gone without a word: its processes end, and its life ends at its last sign."""
-        if book.terminated is not None:
-            return book
-        if book.launched is None:
-            if time.time() - order["launched_at"] > START_S:
-                write_book(folder, "terminated", order["launched_at"], why="lost")
-            return read_book(folder)
-        kill_spool_processes(spools(folder, order["nodes"]))
-        write_book(folder, "terminated", max(book.launched, last_sign_of_life(folder)), why="lost")
+    def _settle(self, folder: Path, order: Mapping[str, Any]) -> InstanceBook:
+        """No host was seen alive: it has not begun, it has ended, or it is gone without a word.
+
+        The host takes its lock before its first line and writes its last line before it lets go. So the book
+        is read after each look at the lock: only a life that was begun, holds no lock and still has no end is
+        lost. Then its processes end too, and its life ended at its last sign.
+        """
+        book = read_book(folder)
+        if book.launched is not None and book.terminated is None and not host_alive(folder):
+            book = read_book(folder)
+            if book.terminated is None and book.launched is not None:
+                kill_spool_processes(spools(folder, order["nodes"]))
+                write_book(folder, "terminated", max(book.launched, last_sign_of_life(folder)), why="lost")
+        elif book.launched is None and time.time() - order["launched_at"] > START_S:
+            write_book(folder, "terminated", order["launched_at"], why="lost")
         return read_book(folder)
 
     def _check_there(self) -> None:

@@ -15,7 +15,7 @@ from shoestring.training.ranks import Ranks
 from shoestring.training.saving import Save, Saved
 from shoestring.training.schedule import Schedule
 from shoestring.training.session import Session, attach
-from shoestring.training.spool import EXIT_SAVED
+from shoestring.training.spool import ENV_STOP_AT_STEP, EXIT_SAVED
 from shoestring.training.states import States
 
 log = logging.getLogger("shoestring.training")
@@ -81,6 +81,7 @@ class Checkpointer:
         3
         """
         step = self.restore()
+        total_steps = min(total_steps, int(os.environ.get(ENV_STOP_AT_STEP, total_steps)))
         while step < total_steps:
             yield step
             step += 1

@@ -1,9 +1,10 @@
 """`shoestring status`: where runs stand, from the book (always) and the newest view (while supervised)."""
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
+from math import isfinite
 
 from shoestring.domain.fleet import Hold, Release, RunView
 from shoestring.domain.offer import Offer
@@ -117,7 +118,7 @@ def preemptions(run: RunBook) -> int:
 def moves(run: RunBook) -> int:
     """How often the run went on in another place than before."""
     places = [a.offer.place for a in run.attempts if a.observation.launched_at is not None]
-    return sum(1 for before, after in itertools.pairwise(places) if before != after)
+    return sum(1 for before, after in pairwise(places) if before != after)
 
 
 def describe_decision(run: RunBook) -> str:
@@ -138,4 +139,5 @@ def _outlook(seen: RunView, offers: Mapping[str, Offer], now: datetime) -> tuple
     here = offers.get(seen.attempt.offer_id) if seen.attempt is not None else None
     chosen = here if here is not None else best(usable, seen)
     finish = None if chosen is None else cost_to_finish_usd(chosen, seen)
-    return finish, slack_s(seen, best([o for o in usable if is_guaranteed(o)], seen), now)
+    slack = slack_s(seen, best([o for o in usable if is_guaranteed(o)], seen), now)
+    return finish, slack if slack is not None and isfinite(slack) else None
