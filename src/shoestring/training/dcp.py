@@ -68,8 +68,8 @@ def read_state(folder: Folder, *, rank: int, files: Sequence[FileEntry]) -> tupl
         state = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise CheckpointCorrupt(f"{folder.uri}: its state is no JSON") from error
-    if not isinstance(state, dict):
-        raise CheckpointCorrupt(f"{folder.uri}: its state is no JSON object")
+    if not isinstance(state, dict) or not isinstance(state.get("objects"), dict) or "rng" not in state:
+        raise CheckpointCorrupt(f"{folder.uri}: its state lacks objects or generators")
     return state, own
 
 

@@ -9,6 +9,7 @@ is checked field by field and only then becomes torch's own Metadata.
 import io
 import pickle
 from collections.abc import Collection, Mapping
+from dataclasses import fields
 from typing import Any, NoReturn
 
 import torch
@@ -50,6 +51,7 @@ def read_metadata(data: bytes, *, files: Collection[str]) -> Metadata:
     """
     try:
         root = _Reader(data).load()
+        _check_margins(root)
         tensors = {
             str(name): _tensor(entry) for name, entry in _field(root, "state_dict_metadata", dict).items()
         }
@@ -116,6 +118,32 @@ def _field(record: Any, name: str, kind: type) -> Any:
     if type(value) is not kind:
         raise CheckpointCorrupt(f".metadata: {name} is a {type(value).__name__}")
     return value
+
+
+def _check_margins(root: Any) -> None:
+    """Refuse what we don't read either, unless it is as torch writes it: nothing may hide there."""
+    if not _is(root, "Metadata") or not {*root.state} <= {field.name for field in fields(Metadata)}:
+        raise CheckpointCorrupt(".metadata: not an index")
+    version, meta = root.state.get("version"), root.state.get("storage_meta")
+    if not (version is None or type(version) is str) or not (meta is None or _is(meta, "StorageMeta")):
+        raise CheckpointCorrupt(".metadata: a version or an origin that is none")
+    margins = [root.state.get("planner_data"), None if meta is None else meta.state]
+    if not all(_is_plain(margin) for margin in margins):
+        raise CheckpointCorrupt(".metadata: something other than names in its margins")
+
+
+def _is_plain(value: Any, depth: int = 2) -> bool:
+    """Names and numbers, in a dict and in short lists in that: bounded work, whatever is shared in there."""
+    if value is None or type(value) in (str, int):
+        return True
+    if depth == 2 and type(value) is dict:
+        return all(_is_plain(key, 0) and _is_plain(item, 1) for key, item in value.items())
+    return (
+        depth > 0
+        and type(value) in (list, tuple)
+        and len(value) < 1000
+        and all(_is_plain(item, 0) for item in value)
+    )
 
 
 def _size(record: Any) -> torch.Size:

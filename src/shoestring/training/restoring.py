@@ -98,7 +98,7 @@ def _load(candidate: Candidate, states: States, ranks: Ranks) -> Loaded:
     if reasons := [reason for reason in ranks.all(corrupt) if reason]:
         raise CheckpointCorrupt(reasons[0])
     state, own = dcp.read_state(folder, rank=ranks.rank, files=made.files)
-    names = sorted(tree.tensor_names(state.get("objects")))
+    names = sorted(tree.tensor_names(state["objects"]))
     tensors = dcp.read_tensors(
         folder, states.sharded(names), names=names, files=made.files, group=ranks.save_group
     )
