@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from shoestring.domain.errors import NotFound
 from shoestring.domain.facts import (
+    Asked,
     Completed,
     Fact,
     Intended,
@@ -38,6 +39,7 @@ class RunHistory:
         reasons: for each attempt's id, why it was launched.
         until: end of a run that is over, else the time of asking.
         refused_launches: launches that met no capacity or a refusal; they cost nothing.
+        deadline: the newest one asked for; None if there was none.
     """
 
     submitted: RunSubmitted
@@ -49,6 +51,7 @@ class RunHistory:
     moves: tuple[Move, ...] = ()
     refused_launches: int = 0
     orphans_ended: int = 0
+    deadline: datetime | None = None
 
 
 def history_of(facts: Iterable[Fact], run_id: str, now: datetime) -> RunHistory:
@@ -77,6 +80,7 @@ def history_of(facts: Iterable[Fact], run_id: str, now: datetime) -> RunHistory:
         moves=_moves(fold, attempts),
         refused_launches=sum(fold.was_refused(launch) for launch in fold.launches.values()),
         orphans_ended=fold.orphans,
+        deadline=fold.deadline or _deadline_of(fold.submitted),
     )
 
 
@@ -91,6 +95,7 @@ class _Fold:
     results: dict[str, str] = field(default_factory=dict)
     releases: list[Intended] = field(default_factory=list)
     orphans: int = 0
+    deadline: datetime | None = None
 
     def take(self, fact: Fact) -> None:
         match fact:
@@ -106,6 +111,8 @@ class _Fold:
                 self.observations[seen.attempt_id] = _newest(self.observations.get(seen.attempt_id), seen)
             case StateChanged():
                 self.state, self.state_at, self.cause = fact.state, fact.at, fact.cause
+            case Asked(deadline=datetime() as deadline):
+                self.deadline = deadline
             case SweptOrphan():
                 self.orphans += 1
 
@@ -114,6 +121,13 @@ class _Fold:
         seen = self.observations.get(launch.attempt_id or "")
         billed = seen is not None and seen.launched_at is not None
         return not billed and self.results.get(launch.action_id) in ("refused", "no_capacity")
+
+
+def _deadline_of(submitted: RunSubmitted) -> datetime | None:
+    workload = submitted.workload
+    if workload.deadline_at is not None or workload.deadline_s is None:
+        return workload.deadline_at
+    return submitted.at + timedelta(seconds=workload.deadline_s)
 
 
 def _newest(before: Observation | None, seen: Observation) -> Observation:

@@ -68,6 +68,7 @@ class Receipt:
         goodput: useful hours over hours held (rounding included); None before anything was held.
         saving: against ``baseline``; only for a run that has succeeded, else unknown.
         unrated: uses without a known price, outside every sum.
+        in_time: whether the run succeeded by its deadline; None without a deadline, or while it may still.
     """
 
     run_id: str
@@ -94,6 +95,8 @@ class Receipt:
     price_sources: tuple[PriceSource, ...]
     unrated: tuple[UsageRecord, ...]
     storage_usd_per_day: Decimal | None
+    deadline: datetime | None
+    in_time: bool | None
     usage: tuple[UsageRecord, ...] = field(repr=False)
     charges: tuple[Charge, ...] = field(repr=False)
 
@@ -157,9 +160,19 @@ def receipt(
         storage_usd_per_day=spend_of(
             cost.rated_usd, history.attempts, keep_last=keep_last, prices=prices
         ).storage_usd_per_day,
+        deadline=history.deadline,
+        in_time=_in_time(history),
         usage=usage,
         charges=rated.charges,
     )
+
+
+def _in_time(history: RunHistory) -> bool | None:
+    if history.deadline is None:
+        return None
+    if history.state is RunState.SUCCEEDED:
+        return history.until <= history.deadline
+    return False if history.state.terminal or history.until > history.deadline else None
 
 
 def cost_of(rated: Rated) -> Cost:

@@ -37,6 +37,8 @@ def receipt_json(paid: Receipt) -> dict[str, Any]:
         "user": paid.user or None,
         "submitted_at": paid.submitted_at.isoformat(),
         "until": paid.until.isoformat(),
+        "deadline": None if paid.deadline is None else paid.deadline.isoformat(),
+        "in_time": paid.in_time,
         "attempts": [_attempt(line) for line in paid.attempts],
         "cost_usd": _cost(paid.cost),
         "rated_usd": _usd(paid.cost.rated_usd),

@@ -75,6 +75,10 @@ def _head(paid: Receipt, out: Console) -> None:
     labels = "  ".join(f"{printable(k)}={printable(v)}" for k, v in sorted(paid.labels.items()))
     if labels:
         out.print(Text(f"  {labels}", "dim"))
+    if paid.deadline is not None:
+        left = describe_duration((paid.deadline - paid.until).total_seconds())
+        told = {True: f"in time, {left} before the deadline", False: "late", None: f"{left} to the deadline"}
+        out.print(Text(f"  {told[paid.in_time]}", "red" if paid.in_time is False else "green"))
 
 
 def _cost(cost: Cost, out: Console) -> None:
