@@ -149,6 +149,11 @@ class Change:
         kept = tuple(p for p in self.manifest.parts if (p.period, p.source, p.kind) != (period, source, kind))
         self.manifest = replace(self.manifest, parts=kept)
 
+    def forget_delivery(self, import_id: str) -> None:
+        """Leave out the record of a delivery that is being replaced by one of the same id."""
+        kept = tuple(d for d in self.manifest.deliveries if d.id != import_id)
+        self.manifest = replace(self.manifest, deliveries=kept)
+
     def keep_quarantine(self, path: Path) -> str:
         """Move a quarantine file into the ledger; its name there."""
         name = f"quarantine/{uuid.uuid4().hex}.csv"

@@ -1,0 +1,236 @@
+"""A run's receipt as charge lines: one for each part and price, with everything that the ledger asks by."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from shoestring.domain.charge import Charge
+from shoestring.domain.offer import Market, Offer
+from shoestring.domain.run import MeterTotals
+from shoestring.domain.units import JOULES_PER_KWH, SECONDS_PER_HOUR
+from shoestring.domain.usage import CostPart, UsageKind, UsageRecord
+from shoestring.ledger.receipt import Receipt
+from shoestring.store.charges import PARQUET, ChargeStore, Staged
+from shoestring.store.charges_engine import ident, literal
+from shoestring.store.charges_manifest import Delivery
+from shoestring.store.charges_schema import LABEL_COLUMNS, STORE_COLUMNS
+
+SERVICE = {
+    UsageKind.COMPUTE: ("Compute", "Virtual Machines", "Hours", "Hour"),
+    UsageKind.STORAGE: ("Storage", "Object Storage", "GiB-Months", "GiB-Hour"),
+    UsageKind.EGRESS: ("Networking", "Network Connectivity", "GiB", "GiB"),
+}
+PRICING_CATEGORY = {
+    Market.SPOT: "Dynamic",
+    Market.ON_DEMAND: "Standard",
+    Market.MANAGED: "Standard",
+    Market.FLEX_START: "Standard",
+    Market.RESERVED_1Y: "Committed",
+    Market.RESERVED_3Y: "Committed",
+    Market.CAPACITY_BLOCK: "Committed",
+    Market.OWNED: "Other",
+}
+MARKET = {Market.SPOT: "spot", Market.ON_DEMAND: "on_demand", Market.OWNED: "owned"}
+
+
+def source_of_run(run_id: str) -> str:
+    """The source under which a run's metered charges are kept."""
+    return f"shoestring/{run_id}"
+
+
+def book_run(store: ChargeStore, paid: Receipt, *, state: str, now: datetime, user: str) -> None:
+    """Put a run's charges into the ledger, in the place of those booked for it before.
+
+    Args:
+        state: names the facts the receipt was folded from; see :func:`booked_state`.
+    """
+    rows = charge_rows(paid)
+    stage = store.stage_folder()
+    source, import_id = source_of_run(paid.run_id), f"run-{paid.run_id}"
+    try:
+        months = sorted({f"{row['BillingPeriodStart']:%Y-%m}" for row in rows})
+        with store.connect() as engine, store.change() as change:
+            for part in change.manifest.parts:
+                if part.source == source:
+                    change.drop(part.period, part.source, part.kind)
+            for month in months:
+                target = stage / f"{month}.parquet"
+                _write(engine, [r for r in rows if f"{r['BillingPeriodStart']:%Y-%m}" == month], str(target))
+                change.put(Staged(period=month, source=source, kind="metered", path=target), import_id)
+            change.forget_delivery(import_id)
+            change.commit(
+                Delivery(
+                    id=import_id,
+                    at=now.isoformat(),
+                    user=user,
+                    files=(state,),
+                    sha256=(),
+                    format="run",
+                    rows_in=len(paid.usage),
+                    rows_stored=len(rows),
+                    rows_quarantined=0,
+                    unrated=len(paid.unrated),
+                )
+            )
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def booked_state(store: ChargeStore, run_id: str) -> str | None:
+    """The state of facts a run was booked from; None if it never was."""
+    found = [d for d in store.manifest().deliveries if d.id == f"run-{run_id}"]
+    return found[-1].files[0] if found else None
+
+
+def charge_rows(paid: Receipt) -> list[dict[str, Any]]:
+    """Every charge of a receipt as a row of the store; sums are those of the receipt, exactly."""
+    usage = {record.id: record for record in paid.usage}
+    attempts = {line.attempt.id: line.attempt for line in paid.attempts}
+    on_demand = next((b for b in paid.baselines if b.name == "on_demand"), None)
+    rows = []
+    for charge in paid.charges:
+        attempt = attempts[charge.attempt_id or ""]
+        record = usage[charge.usage_id]
+        listed = None if on_demand is None else on_demand.usd_per_hour
+        same = on_demand is not None and _same_shape(on_demand.offer_id, attempt.offer)
+        rows.append(
+            _row(paid, charge, record, attempt.offer, attempt.observation.meter, listed if same else None)
+        )
+    return rows
+
+
+def _row(
+    paid: Receipt,
+    charge: Charge,
+    record: UsageRecord,
+    offer: Offer,
+    meter: MeterTotals | None,
+    list_usd_per_hour: Decimal | None,
+) -> dict[str, Any]:
+    category, subcategory, unit, consumed_unit = SERVICE[record.kind]
+    month = charge.start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    hours = None if charge.seconds is None else Decimal(str(charge.seconds)) / SECONDS_PER_HOUR
+    compute = record.kind is UsageKind.COMPUTE
+    quantity = hours if compute else record.quantity
+    listed = charge.amount_usd
+    if compute and hours is not None and list_usd_per_hour is not None:
+        listed = max(listed, hours * list_usd_per_hour)
+    share = _share(charge, record) if compute else None
+    return {
+        "BilledCost": charge.amount_usd,
+        "EffectiveCost": charge.amount_usd,
+        "ContractedCost": charge.amount_usd,
+        "ListCost": listed,
+        "ListUnitPrice": list_usd_per_hour if compute else charge.price.usd_per_hour,
+        "ContractedUnitPrice": charge.price.usd_per_hour,
+        "BillingAccountId": "shoestring",
+        "BillingAccountName": "metered by shoestring",
+        "BillingCurrency": "USD",
+        "BillingPeriodStart": _plain(month),
+        "BillingPeriodEnd": _plain(_next_month(month)),
+        "ChargePeriodStart": _plain(charge.start),
+        "ChargePeriodEnd": _plain(max(charge.end, charge.start)),
+        "ChargeCategory": "Usage",
+        "ChargeDescription": f"{charge.part.value} of attempt {record.attempt_id} "
+        f"at {charge.price.usd_per_hour} USD per {unit.removesuffix('s')}",
+        "ChargeFrequency": "Usage-Based",
+        "ConsumedQuantity": quantity,
+        "ConsumedUnit": consumed_unit if not compute else "Hours",
+        "PricingQuantity": quantity,
+        "PricingUnit": unit,
+        "PricingCategory": PRICING_CATEGORY[offer.market] if compute else "Standard",
+        "PricingCurrency": "USD",
+        "InvoiceIssuerName": offer.provider,
+        "ServiceProviderName": offer.provider,
+        "HostProviderName": offer.provider,
+        "ServiceCategory": category,
+        "ServiceSubcategory": subcategory,
+        "ServiceName": f"{offer.provider} {record.kind.value}",
+        "RegionId": record.region,
+        "RegionName": record.region,
+        "AvailabilityZone": record.zone,
+        "ResourceId": record.resource_id,
+        "ResourceName": record.attempt_id,
+        "ResourceType": offer.instance_type if compute else "checkpoint",
+        "SkuId": offer.instance_type if compute else record.kind.value,
+        "SkuPriceId": charge.id.rpartition("/")[0].rpartition("/")[2],
+        "SkuMeter": record.kind.value,
+        "Tags": _tags(paid.labels, paid.run_id),
+        **{column: paid.labels.get(label) for label, column in LABEL_COLUMNS.items()},
+        "x_RunId": paid.run_id,
+        "x_User": paid.labels.get("user") or paid.user or None,
+        "x_AttemptId": charge.attempt_id,
+        "x_UsageId": charge.usage_id,
+        "x_ChargeId": charge.id,
+        "x_CostPart": charge.part.value,
+        "x_CostBasis": "metered",
+        "x_Market": MARKET.get(offer.market, "committed") if compute else None,
+        "x_AcceleratorType": offer.accelerator,
+        "x_AcceleratorCount": float(offer.accelerator_count) if compute else None,
+        "x_AcceleratorSeconds": (charge.seconds or 0.0) * offer.accelerator_count if compute else None,
+        "x_Utilization": _utilization(meter) if compute else None,
+        "x_EnergyKwh": None
+        if share is None or meter is None or meter.energy_j is None
+        else meter.energy_j * share / JOULES_PER_KWH,
+        "x_CarbonKg": None,
+        "x_PriceSource": charge.price.source,
+        "x_PriceAsOf": _plain(charge.price.as_of),
+        "x_UsdPerUnit": Decimal(1),
+        "x_Source": source_of_run(paid.run_id),
+        "x_Import": f"run-{paid.run_id}",
+    }
+
+
+def _share(charge: Charge, record: UsageRecord) -> float:
+    """This charge's share of its attempt's held time: what its energy is split by.
+
+    Seconds that billing only rounds up use no energy, so idle counts what was lived through.
+    """
+    held_s = (record.end - record.start).total_seconds()
+    if held_s <= 0:
+        return 0.0
+    seconds = (charge.seconds or 0.0) / record.instances
+    if charge.part is CostPart.IDLE:
+        lived = [p for p in record.parts if p.part is CostPart.IDLE]
+        seconds = min(seconds, sum((p.end - p.start).total_seconds() for p in lived))
+    return min(1.0, seconds / held_s)
+
+
+def _utilization(meter: MeterTotals | None) -> float | None:
+    if meter is None or meter.busy_s is None or meter.idle_s is None or meter.busy_s + meter.idle_s <= 0:
+        return None
+    return meter.busy_s / (meter.busy_s + meter.idle_s)
+
+
+def _same_shape(offer_id: str | None, offer: Offer) -> bool:
+    """Whether a baseline's offer is the same instance type in the same place, in another market."""
+    return offer_id is not None and offer.instance_type in offer_id.split("/")
+
+
+def _tags(labels: Mapping[str, str], run_id: str) -> str:
+    return json.dumps({**labels, "shoestring_run": run_id}, sort_keys=True)
+
+
+def _next_month(month: datetime) -> datetime:
+    return (
+        month.replace(year=month.year + 1, month=1)
+        if month.month == 12
+        else month.replace(month=month.month + 1)
+    )
+
+
+def _plain(moment: datetime) -> datetime:
+    """UTC without saying so, as the store keeps it."""
+    return moment.replace(tzinfo=None)
+
+
+def _write(engine: Any, rows: list[dict[str, Any]], target: str) -> None:
+    names = list(rows[0])
+    columns = ", ".join(f"{ident(name)} {STORE_COLUMNS[name]}" for name in names)
+    marks = ", ".join("?" * len(names))
+    engine.execute(f"create or replace temp table booking ({columns})")
+    engine.executemany(f"insert into booking values ({marks})", [list(row.values()) for row in rows])
+    engine.execute(f"copy booking to {literal(target)} {PARQUET}")
