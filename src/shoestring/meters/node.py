@@ -1,4 +1,4 @@
-"""The node's one sampler: looks at all sensors now and then and keeps totals that only grow."""
+"""The node's one meter: looks at all sensors now and then and keeps totals that only grow."""
 
 import os
 import time
@@ -7,76 +7,108 @@ from dataclasses import dataclass, field
 
 from shoestring.domain.run import MeterTotals
 from shoestring.meters.energy import Rapl, estimate_cpu_j
-from shoestring.meters.nvml import Nvml
-from shoestring.meters.process import ProcessTree
+from shoestring.meters.nvml import GpuSample, Nvml
+from shoestring.meters.process import ProcessTree, TreeUse
 
-BUSY_SHARE = 0.05  # of one core or of the GPUs: below it a stretch counts as idle
+# A stretch between two looks is busy if the job used more than this share of one core, or of its GPUs; else
+# it is idle. A process that only waits (for data, for a lock, for a peer) stays below.
+BUSY_SHARE = 0.05
+
+
+def usable_cpus() -> int:
+    """Cores that this process may run on; a batch system gives a job fewer than the node has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(slots=True)
 class NodeMeter:
     """ports.Meter for all descendants of this process.
 
-    Durations come from the monotonic clock, so a jump of the wall clock changes no total.
+    Durations come from the monotonic clock, so a jump of the wall clock changes no total. A node that was
+    paused counts as it was before the pause.
     """
 
     monotonic: Callable[[], float] = time.monotonic
     tree: ProcessTree = field(default_factory=ProcessTree)
     rapl: Rapl = field(default_factory=Rapl)
-    nvml: Nvml = field(default_factory=Nvml)
+    open_nvml: Callable[[], Nvml] = Nvml
+    cpus: Callable[[], int] = usable_cpus
+    _nvml: Nvml | None = None
     _started: float | None = None
     _last: float = 0.0
-    _last_cpu_s: float = 0.0
-    _peak: int = 0
+    _cpu_s: float = 0.0
+    _most: dict[str, int] = field(default_factory=dict)
     _gpu_busy_s: float = 0.0
-    _gpu_peak: int = 0
-    _gpu_energy_start: float | None = None
+    _gpu_power_j: float = 0.0
+    _gpu_energy_before: float | None = None
     _busy_s: float = 0.0
     _idle_s: float = 0.0
 
     def totals(self) -> MeterTotals:
-        """Look at every sensor; the totals since the first look."""
-        now, use, gpu = self.monotonic(), self.tree.use(), self.nvml.sample()
+        """Look at every sensor; the totals since the first look. May take as long as a driver lets it wait."""
+        if self._nvml is None:
+            self._nvml = self.open_nvml()
+        now, use, gpu = self.monotonic(), self.tree.use(), self._nvml.sample()
         if self._started is None:
             self._started = self._last = now
-            self._last_cpu_s = use.cpu_s
-        step = now - self._last
-        cpu_step = max(0.0, use.cpu_s - self._last_cpu_s)
-        gpu_share = 0.0 if gpu is None else gpu.utilization
-        if step > 0:
-            busy = cpu_step / step > BUSY_SHARE or gpu_share > BUSY_SHARE
-            self._busy_s += step if busy else 0.0
-            self._idle_s += 0.0 if busy else step
-            self._gpu_busy_s += gpu_share * step
-        self._last, self._last_cpu_s = now, max(use.cpu_s, self._last_cpu_s)
-        self._peak = max(self._peak, use.memory_bytes)
-        if gpu is not None:
-            self._gpu_peak = max(self._gpu_peak, gpu.memory_bytes)
-            if self._gpu_energy_start is None:
-                self._gpu_energy_start = gpu.energy_j
-        energy_j, kind = self._energy(use.cpu_s, now - self._started, None if gpu is None else gpu.energy_j)
+        step, cpu_step = max(0.0, now - self._last), max(0.0, use.cpu_s - self._cpu_s)
+        self._cpu_s += cpu_step
+        self._divide(step, cpu_step, gpu)
+        self._last = now
+        wall_s = now - self._started
+        energy_j, kind = self._energy(wall_s, gpu)
         return MeterTotals(
-            sampled_s=now - self._started,
-            cpu_s=self._last_cpu_s,
-            memory_peak_bytes=self._peak,
-            disk_read_bytes=use.disk_read_bytes,
-            disk_written_bytes=use.disk_written_bytes,
-            net_received_bytes=use.net_received_bytes,
-            net_sent_bytes=use.net_sent_bytes,
-            gpu_busy_s=self._gpu_busy_s if gpu is not None else None,
-            gpu_memory_peak_bytes=self._gpu_peak if gpu is not None else None,
+            sampled_s=wall_s,
+            cpu_s=self._cpu_s,
+            memory_peak_bytes=self._peak("memory", use.memory_bytes),
+            **self._traffic(use),
+            gpu_busy_s=self._gpu_busy_s if gpu is not None and gpu.utilization is not None else None,
+            gpu_memory_peak_bytes=self._peak("gpu", None if gpu is None else gpu.memory_bytes),
             energy_j=energy_j,
             energy_kind=kind,
             busy_s=self._busy_s,
             idle_s=self._idle_s,
         )
 
-    def _energy(self, cpu_s: float, wall_s: float, gpu_j: float | None) -> tuple[float | None, str | None]:
-        """Joules and how they are known. A GPU without a counter makes the whole unknown, not just smaller."""
-        if self.nvml.present and (gpu_j is None or self._gpu_energy_start is None):
-            return None, None
-        gpu = 0.0 if gpu_j is None or self._gpu_energy_start is None else gpu_j - self._gpu_energy_start
+    def _divide(self, step: float, cpu_step: float, gpu: GpuSample | None) -> None:
+        """Put a stretch of time where it belongs."""
+        share = 0.0 if gpu is None or gpu.utilization is None else gpu.utilization
+        if cpu_step > BUSY_SHARE * step or share > BUSY_SHARE:
+            self._busy_s += step
+        else:
+            self._idle_s += step
+        self._gpu_busy_s += share * step
+        self._gpu_power_j += step * (0.0 if gpu is None or gpu.power_w is None else gpu.power_w)
+
+    def _peak(self, name: str, value: int | None) -> int | None:
+        """The most seen so far, also when the sensor is silent right now; None if it never spoke."""
+        if value is not None:
+            self._most[name] = max(value, self._most.get(name, 0))
+        return self._most.get(name)
+
+    def _traffic(self, use: TreeUse) -> dict[str, int | None]:
+        names = ("disk_read_bytes", "disk_written_bytes", "net_received_bytes", "net_sent_bytes")
+        return {name: self._peak(name, getattr(use, name)) for name in names}
+
+    def _energy(self, wall_s: float, gpu: GpuSample | None) -> tuple[float | None, str | None]:
+        """Joules, and how they are known. A GPU without a figure makes the whole unknown, not just smaller."""
+        gpu_j = 0.0
+        if gpu is not None:
+            known = self._gpu_j(gpu)
+            if known is None:
+                return None, None
+            gpu_j = known
         measured = self.rapl.energy_j()
         if measured is not None:
-            return measured + gpu, "measured"
-        return estimate_cpu_j(cpu_s, wall_s, os.cpu_count() or 1) + gpu, "estimate"
+            return measured + gpu_j, "measured"
+        return estimate_cpu_j(cpu_s=self._cpu_s, wall_s=wall_s, vcpus=self.cpus()) + gpu_j, "estimate"
+
+    def _gpu_j(self, gpu: GpuSample) -> float | None:
+        """By the device's own counter, or else power readings times time."""
+        if gpu.energy_j is None:
+            return self._gpu_power_j if gpu.power_w is not None else None
+        if self._gpu_energy_before is None:
+            self._gpu_energy_before = gpu.energy_j
+        return max(0.0, gpu.energy_j - self._gpu_energy_before)

@@ -2,39 +2,60 @@
 
 import resource
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
+
+from shoestring.meters.growing import Growing
+
+_PROC = Path("/proc/self")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeUse:
-    """Totals of a process tree so far. Network counts the whole node: Linux keeps no figure per process."""
+    """Totals of a process tree so far; None where the system keeps no such figure.
+
+    Attributes:
+        memory_bytes: resident sets added up at this moment, or the largest single one of those that have ended.
+            Pages that processes share count in each: an upper bound.
+        disk_read_bytes, disk_written_bytes: what reached the block layer, not what came from the page cache.
+        net_received_bytes, net_sent_bytes: of the whole network name space but its loopback: Linux keeps no
+            figure per process.
+    """
 
     cpu_s: float
-    memory_bytes: int
+    memory_bytes: int | None
     disk_read_bytes: int | None
     disk_written_bytes: int | None
     net_received_bytes: int | None
     net_sent_bytes: int | None
-    processes: int
 
 
 @dataclass(slots=True)
 class ProcessTree:
-    """All descendants of this process, dead ones included.
+    """All descendants of this process, dead ones included; with ``own``, this process too.
 
-    CPU time is exact: a process that was waited for adds its time to its parent's, and an orphan's goes to us
-    (the runner is the subreaper), so live processes plus RUSAGE_CHILDREN count every descendant once.
+    Nothing is lost between two looks and nothing counts twice: the kernel adds the CPU time and the disk
+    traffic of a process that was waited for to its parent's, and orphans are ours (the runner is the
+    subreaper). Parents are read before their children, so a process that ends during a look is missed in
+    that look only. Not seen: children of a process that ignores SIGCHLD, once they have ended.
+
+    Totals count from when this object was made.
     """
 
-    _disk: dict[tuple[int, float], tuple[int, int]] = field(default_factory=dict)
-    _net_start: tuple[int, int] | None = None
-    _disk_known: bool = False
+    own: bool = False
+    _net: dict[tuple[str, str], Growing] = field(default_factory=dict)
+    _cpu_before: float = 0.0
+    _disk_before: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        self._cpu_before, self._disk_before = self._own_cpu(), self._own_disk()
 
     def use(self) -> TreeUse:
         """Totals as of now."""
-        reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu_s, memory, count = reaped.ru_utime + reaped.ru_stime, 0, 0
+        cpu_s, disk, count = self._own_cpu() - self._cpu_before, _Disk(), 0
+        disk.add(self._own_disk(), self._disk_before)
+        memory = psutil.Process().memory_info().rss if self.own else 0
         for process in psutil.Process().children(recursive=True):
             try:
                 with process.oneshot():
@@ -42,35 +63,80 @@ class ProcessTree:
                     cpu_s += times.user + times.system + times.children_user + times.children_system
                     memory += process.memory_info().rss
                     count += 1
-                    self._note_disk(process)
-            except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
+                    disk.add(_traffic(process))
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
-        net = self._net()
-        read, written = (sum(pair[i] for pair in self._disk.values()) for i in (0, 1))
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        if ended <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+            ended = 0  # a child begins as a copy of its parent: it may never have been larger by itself
+        received, sent = self._look_at_net()
         return TreeUse(
             cpu_s=cpu_s,
-            memory_bytes=memory,
-            disk_read_bytes=read if self._disk_known else None,
-            disk_written_bytes=written if self._disk_known else None,
-            net_received_bytes=None if net is None else net[0],
-            net_sent_bytes=None if net is None else net[1],
-            processes=count,
+            memory_bytes=max(memory, ended * 1024) or None,
+            disk_read_bytes=disk.read,
+            disk_written_bytes=disk.written,
+            net_received_bytes=received,
+            net_sent_bytes=sent,
         )
 
-    def _note_disk(self, process: psutil.Process) -> None:
-        try:
-            io = process.io_counters()
-        except (psutil.AccessDenied, NotImplementedError):
-            return
-        self._disk_known = True
-        self._disk[process.pid, process.create_time()] = (io.read_bytes, io.write_bytes)
+    def _own_cpu(self) -> float:
+        """Of descendants that have ended and, with ``own``, of this process."""
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        here = resource.getrusage(resource.RUSAGE_SELF)
+        return ended.ru_utime + ended.ru_stime + ((here.ru_utime + here.ru_stime) if self.own else 0.0)
 
-    def _net(self) -> tuple[int, int] | None:
+    def _own_disk(self) -> tuple[int, int] | None:
+        """The same of disk traffic: /proc/self/io has ended children in it, the threads' own files have not."""
+        whole = _io(_PROC / "io")
+        if whole is None or self.own:
+            return whole
+        threads = [_io(thread / "io") or (0, 0) for thread in (_PROC / "task").iterdir()]
+        return (
+            max(0, whole[0] - sum(read for read, _ in threads)),
+            max(0, whole[1] - sum(written for _, written in threads)),
+        )
+
+    def _look_at_net(self) -> tuple[int | None, int | None]:
         try:
-            counters = psutil.net_io_counters()
+            cards = psutil.net_io_counters(pernic=True, nowrap=False)
         except OSError:
-            return None
-        now = (counters.bytes_recv, counters.bytes_sent)
-        if self._net_start is None:
-            self._net_start = now
-        return now[0] - self._net_start[0], now[1] - self._net_start[1]
+            return None, None
+        sums = {"bytes_recv": 0, "bytes_sent": 0}
+        for card, counters in cards.items():
+            if card == "lo":
+                continue
+            for name in sums:
+                self._net.setdefault((card, name), Growing()).see(getattr(counters, name))
+        for (_, name), growing in self._net.items():
+            sums[name] += int(growing.total)
+        return (sums["bytes_recv"], sums["bytes_sent"]) if self._net else (None, None)
+
+
+@dataclass(slots=True)
+class _Disk:
+    read: int | None = None
+    written: int | None = None
+
+    def add(self, now: tuple[int, int] | None, before: tuple[int, int] | None = (0, 0)) -> None:
+        if now is None:
+            return
+        before = before or (0, 0)
+        self.read = (self.read or 0) + max(0, now[0] - before[0])
+        self.written = (self.written or 0) + max(0, now[1] - before[1])
+
+
+def _traffic(process: psutil.Process) -> tuple[int, int] | None:
+    try:
+        io = process.io_counters()
+    except (psutil.AccessDenied, NotImplementedError, AttributeError):
+        return None
+    return io.read_bytes, io.write_bytes
+
+
+def _io(path: Path) -> tuple[int, int] | None:
+    try:
+        text = path.read_text()
+    except OSError:
+        return None
+    figures = dict(line.split(": ") for line in text.splitlines())
+    return int(figures["read_bytes"]), int(figures["write_bytes"])

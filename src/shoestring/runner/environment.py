@@ -1,11 +1,15 @@
 """The environment of a job: its own variables, what finds the spool, and what SkyPilot jobs expect."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from shoestring.runner.spool import JobOrder
 from shoestring.training import spool as names
+
+ENV_STOP_AT_STEP = "SHOESTRING_STOP_AT_STEP"
+RESTORE_BYTES = 64 << 10  # Linux takes 128 KiB for one variable; a longer list could start no job at all
 
 
 def job_environment(order: JobOrder, folder: Path, outside: Mapping[str, str]) -> dict[str, str]:
@@ -19,7 +23,7 @@ def job_environment(order: JobOrder, folder: Path, outside: Mapping[str, str]) -
         names.ENV_RUN_ID: order.run_id,
         names.ENV_ATTEMPT_ID: order.attempt_id,
         names.ENV_ATTEMPT: str(order.attempt_number),
-        names.ENV_RESTORE: json.dumps([dict(r) for r in order.restore]),
+        names.ENV_RESTORE: _newest(order.restore),
         "SKYPILOT_TASK_ID": order.run_id,
         "SKYPILOT_NODE_RANK": str(order.node_rank),
         "SKYPILOT_NODE_IPS": "\n".join(order.node_ips),
@@ -30,5 +34,15 @@ def job_environment(order: JobOrder, folder: Path, outside: Mapping[str, str]) -
         ours[names.ENV_CHECKPOINT_DIR] = order.checkpoint_where
     if order.interval_s is not None:
         ours[names.ENV_INTERVAL_S] = f"{order.interval_s:.3f}"
+    if order.stop_at_step is not None:
+        ours[ENV_STOP_AT_STEP] = str(order.stop_at_step)
     defaults = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "PYTHONUNBUFFERED": "1"}
     return {**defaults, **outside, **ours}
+
+
+def _newest(restore: Sequence[Mapping[str, Any]]) -> str:
+    """As JSON, as many of the newest as fit."""
+    kept = [dict(row) for row in restore]
+    while len(text := json.dumps(kept)) > RESTORE_BYTES:
+        kept = kept[: len(kept) // 2]
+    return text

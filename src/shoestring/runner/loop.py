@@ -1,252 +1,249 @@
 """The runner's loop: one command, its output, its notices, its meter, its end."""
 
-import dataclasses
 import os
-import select
 import signal
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from shoestring.meters.node import NodeMeter
+from shoestring.meters.sampler import Sampler
 from shoestring.runner.child import Child, become_subreaper
+from shoestring.runner.command import commands
 from shoestring.runner.environment import job_environment
+from shoestring.runner.foreign import ForeignWatch
+from shoestring.runner.limits import Limits
 from shoestring.runner.log import BoundedLog
-from shoestring.runner.notice import NoticePoller
-from shoestring.runner.spool import JobOrder
+from shoestring.runner.memory import oom_kills
+from shoestring.runner.record import Record
+from shoestring.runner.sentinel import Sentinel
+from shoestring.runner.spool import JobOrder, asked
+from shoestring.runner.verdict import End, verdict
+from shoestring.runner.wake import Wake
 from shoestring.training import spool as names
-from shoestring.training.spool import append_sealed, read_json, replace_json, sync_folder
+from shoestring.training.spool import read_json
 
-BEAT_S = 0.1  # how long the loop sleeps when nothing is printed
-ASK_S = 0.2
-METER_S = 1.0
+if TYPE_CHECKING:
+    from shoestring.runner.notice import NoticeThread
+
+LOOK_S = 0.2  # between two looks at what is asked, announced and due
 METER_LINE_S = 5.0
-FOREIGN_S = 5.0
-METER_FILE_BYTES = 1 << 20
-CHUNK = 1 << 16
+FOREIGN_LAST_S = 60.0
+CHUNK_BYTES = 1 << 16
+CHUNKS = 64  # read at once: a flood of output must not keep us from everything else
 
 
 @dataclass
 class Runner:
-    """Runs one order in one spool folder. Signals only set flags; the loop acts on them.
+    """Runs one order in one spool folder; it needs nobody else to go on.
 
     Args:
-        monotonic: for durations; wall: for moments in the spool.
+        outside: the environment that the runner itself was given; the job gets it, with additions.
+        sentinel: None where the end of the runner ends everything anyway.
+        monotonic: for durations. wall: for moments in the spool.
     """
 
     folder: Path
     order: JobOrder
-    outside: dict[str, str]
+    outside: dict[str, str] = field(repr=False)
+    sentinel: Sentinel | None = None
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
-    meter: NodeMeter = field(default_factory=NodeMeter)
-    _stop_why: str | None = None
-    _stop_at: float | None = None
-    _killed: bool = False
-    _troubles: list[str] = field(default_factory=list)
 
     def run(self) -> int:
-        """Setup, then the command; the exit code to end with. The exit file is durable before it returns."""
+        """Setup, then the command; its exit code. The exit file is durable before this returns.
+
+        Raises:
+            OSError: the spool can't be written at all; nothing was started.
+        """
+        self._umask = os.umask(0o077)
+        order, folder = self.order, self.folder
+        self._notices = _notices(order)
+        self._stopping: str | None = None
+        self._stop_began: float | None = None
+        self._killed = False
+        self._noticed: object = None
+        self._thread_troubles: deque[str] = deque(maxlen=10)
+        self._due = {"look": 0.0, "line": 0.0}
+        self._log = BoundedLog(
+            folder / names.LOG, head_bytes=order.log_bytes, tail_bytes=max(1, order.log_bytes // 32)
+        )
+        self._record = Record(folder, self._log.note, wall=self.wall, monotonic=self.monotonic)
+        self._record.begin()
         become_subreaper()
-        signal.signal(signal.SIGTERM, lambda number, frame: self._stop("sigterm"))
-        self._started_at = self.wall()
-        self._log = BoundedLog(self.folder / names.LOG)
+        self._wake = Wake(
+            {
+                signal.SIGTERM: lambda: self._told_to_stop("sigterm"),
+                signal.SIGINT: lambda: self._told_to_stop("sigint"),
+                signal.SIGHUP: lambda: None,  # the terminal it was started from may go
+                signal.SIGUSR1: lambda: self._note_notice("sigusr1", None),
+            }
+        )
+        threading.excepthook = self._thread_failed
+        self._foreign = ForeignWatch(folder, order, since=self.wall())
+        self._limits = Limits(folder, order.hang_s, order.max_duration_s, self.monotonic())
+        self._sampler = Sampler(NodeMeter()).start()
+        if self._notices is not None:
+            self._notices.start()
+        end = self._all_phases()
+        return self._finish(end)
+
+    def _all_phases(self) -> End:
         env = job_environment(self.order, self.folder, self.outside)
-        self._due = {"ask": 0.0, "meter": 0.0, "line": METER_LINE_S, "notice": 0.0, "foreign": 0.0}
-        self._asked_stop = 0
-        self._poller = NoticePoller(self.order.notice_url) if self.order.notice_url else None
-        self._foreign = _ForeignWatch(self.folder, self.order, self.wall)
-        self._state("preparing")
-        kind, code, detail = self._all_phases(env)
-        self._note_meter()
+        end = End(kind="failed", code=None, detail="the order has no command")
+        for phase, argv in commands(self.order, self.folder):
+            if self._stopping is not None:
+                return End(kind="killed", detail=f"{self._stopping}: before the command began")
+            if phase == "running":
+                self._record.state(phase=phase, command_started_at=self.wall())
+            else:
+                self._record.state(phase=phase)
+            end = self._one(argv, env)
+            if phase == "setup" and end.kind != "done":
+                kind = "failed" if end.kind == "saved" else end.kind  # what setup does is no checkpoint
+                return End(kind=kind, code=end.code, detail=f"in setup: {end.detail or 'it failed'}")
+        return end
+
+    def _finish(self, end: End) -> int:
+        if not self._foreign.last_look(FOREIGN_LAST_S):
+            self._record.trouble("the last look for checkpoints took too long")
+        self._take_thread_troubles()
+        if not self._sampler.stop():
+            self._record.trouble("a sensor hangs; the meter's last figures are older")
+        self._record.meter(self._sampler.totals(), durable=True)
         self._log.close()
-        trouble = "; ".join([*self._troubles, *([f"log: {self._log.error}"] if self._log.error else [])])
-        end = {
-            "kind": kind,
-            "code": code,
-            "at": self.wall(),
-            "detail": "; ".join(filter(None, [detail, trouble])),
-        }
-        replace_json(self.folder / names.EXIT, end, durable=True)
-        self._state("ended")
-        return code if code is not None and 0 <= code < 256 else 1
+        if self._log.error is not None:
+            self._record.troubles.append(f"log: {self._log.error}")
+        written = self._record.end(end)
+        if self.sentinel is not None:
+            self.sentinel.dismiss()
+        if not written:
+            return os.EX_IOERR
+        if end.code is None:
+            return 1
+        return end.code if end.code >= 0 else 128 - end.code  # as a shell tells a signal
 
-    def _all_phases(self, env: dict[str, str]) -> tuple[str, int | None, str]:
-        workdir = None if self.order.workdir is None else Path(self.order.workdir)
-        if self.order.setup and self._stop_why is None:
-            self._state("setup")
-            kind, code, detail = self._one(["/bin/bash", "-c", self.order.setup], env, workdir)
-            if kind != "done":
-                return kind, code, f"setup: {detail}" if detail else "setup failed"
-        if self._stop_why is not None:
-            return "killed", None, f"stopped before it began ({self._stop_why})"
-        argv = list(self.order.argv) or ["/bin/bash", "-c", self.order.run or ""]
-        self._command_started_at = self.wall()
-        self._state("running")
-        return self._one(argv, env, workdir)
+    # -- one command -----------------------------------------------------------------------------------------
 
-    def _one(self, argv: list[str], env: dict[str, str], workdir: Path | None) -> tuple[str, int | None, str]:
-        """Run one command to its end: kind, exit code, detail."""
+    def _one(self, argv: list[str], env: dict[str, str]) -> End:
+        cwd = None if self.order.workdir is None else Path(self.order.workdir)
         try:
-            child = Child(argv, env=env, cwd=workdir)
+            if cwd is not None and not cwd.is_dir():
+                raise FileNotFoundError(2, f"workdir {cwd} is not there")
+            child = Child(argv, env, cwd, self._umask)
         except OSError as error:
-            self._log.write(f"shoestring: can't start {argv[0]}: {error.strerror}\n".encode())
-            return "failed", 127, f"can't start {argv[0]}: {error.strerror}"
-        began = self.monotonic()
-        while child.exit_code() is None:
-            self._drain(child, BEAT_S)
-            self._look_around(child, began)
-        child.kill_tree()  # what it left behind must not outlive it
+            why = f"can't start {argv[0]}: {error.strerror}"
+            self._log.note(why)
+            return End(kind="failed", code=127, detail=why)
+        if self.sentinel is not None:
+            self.sentinel.watch(child.pid)
+        kills_before = oom_kills()
+        while not self._ended(child):
+            self._drain(child, self._due["look"] - self.monotonic())
+            child.reap()
+            self._look_around(child)
+        if not child.kill_tree():  # what it left behind must not outlive it
+            self._record.trouble("a process survives SIGKILL: it hangs in the kernel")
         self._drain(child, 0.0)
-        child.reap_orphans()
-        return self._verdict(child.exit_code())
+        child.close()
+        if self.sentinel is not None:
+            self.sentinel.watch(0)
+        assert child.exit_code is not None
+        return verdict(
+            child.exit_code,
+            stopping=self._stopping,
+            killed=self._killed,
+            orphan_codes=tuple(child.orphan_codes),
+            out_of_memory=oom_kills() > kills_before,
+        )
 
-    def _verdict(self, code: int | None) -> tuple[str, int | None, str]:
-        if code == names.EXIT_SAVED:
-            return "saved", code, self._stop_why or "saved by itself"
-        if code == 0:
-            return "done", code, ""
-        if self._stop_why in ("hung", "out_of_time"):
-            return self._stop_why, code, "killed after the grace" if self._killed else "ended on request"
-        if self._killed or (self._stop_why is not None and code == -signal.SIGTERM):
-            return "killed", code, self._stop_why or ""
-        detail = f"killed by signal {-code}" if code is not None and code < 0 else ""
-        return "failed", code, detail
-
-    # -- while it runs --
-
-    def _look_around(self, child: Child, began: float) -> None:
-        now = self.monotonic()
-        if self._is_due("ask", now, ASK_S):
-            self._read_asks()
-        if self._poller is not None and self._is_due("notice", now, self.order.notice_poll_s):
-            self._read_notice()
-        if self._is_due("meter", now, METER_S):
-            self._totals = self.meter.totals()
-            self._check_limits(now, began)
-        if self._is_due("line", now, METER_LINE_S):
-            self._note_meter()
-        if self._is_due("foreign", now, FOREIGN_S):
-            self._foreign.look()
-        if self._stop_why is not None:
-            self._carry_on_stopping(child, now)
-
-    def _is_due(self, name: str, now: float, every_s: float) -> bool:
-        if now < self._due[name]:
+    def _ended(self, child: Child) -> bool:
+        """A shell that died of our SIGTERM leaves behind what it was running: that may still be saving."""
+        if child.exit_code is None:
             return False
-        self._due[name] = now + every_s
-        return True
+        cut_off = self._stop_began is not None and child.exit_code == -signal.SIGTERM
+        return self._killed or not (cut_off and child.others_live())
 
     def _drain(self, child: Child, wait_s: float) -> None:
-        ready, _, _ = select.select([child.output], [], [], wait_s)
-        for _ in range(64):  # bounded: a flood must not starve the rest of the loop
-            if not ready:
-                return
-            try:
-                data = os.read(child.output, CHUNK)
-            except BlockingIOError:
-                return
+        output = None if child.output_ended else child.output
+        if not self._wake.wait(output, wait_s):
+            return
+        for _ in range(CHUNKS):
+            data = child.read(CHUNK_BYTES)
             if not data:
-                time.sleep(min(wait_s, 0.02))  # the pipe is closed, the process still ends
                 return
             self._log.write(data)
 
-    def _read_asks(self) -> None:
-        asked = read_json(self.folder / names.ASK)
-        if asked is not None and int(asked.get("stop", 0)) > self._asked_stop:
-            self._asked_stop = int(asked["stop"])
-            self._stop("asked")
+    # -- while it runs ---------------------------------------------------------------------------------------
 
-    def _read_notice(self) -> None:
-        assert self._poller is not None
-        notice = self._poller.look()
-        if notice is not None and read_json(self.folder / names.NOTICE) is None:
-            self._write(names.NOTICE, notice)
+    def _look_around(self, child: Child) -> None:
+        now = self.monotonic()
+        if now < self._due["look"]:
+            return
+        self._due["look"] = now + LOOK_S
+        self._take_thread_troubles()
+        if asked(self.folder)["stop"]:
+            self._told_to_stop("asked")
+        self._look_for_notice(child)
+        if self._stopping is None and (why := self._limits.passed(now)) is not None:
+            self._told_to_stop(why)
+        if now >= self._due["line"]:
+            self._due["line"] = now + METER_LINE_S
+            self._record.meter(self._sampler.totals())
+        self._foreign.look(now)
+        if self._stopping is not None:
+            self._go_on_stopping(child, now)
 
-    def _check_limits(self, now: float, began: float) -> None:
-        limit, hang = self.order.max_duration_s, self.order.hang_s
-        if limit is not None and now - began > limit:
-            self._stop("out_of_time")
-        if hang is not None:
-            beat = self.folder / names.HEARTBEAT
-            if beat.exists() and self.wall() - beat.stat().st_mtime > hang:
-                self._stop("hung")
+    def _told_to_stop(self, why: str) -> None:
+        """Remember it; the next look acts. The first reason stays."""
+        if self._stopping is None:
+            self._stopping = why
+            self._due["look"] = 0.0
+            if why == "sigterm":  # so do providers and batch systems take a node back
+                self._note_notice(why, self.wall() + self.order.stop_grace_s)
 
-    def _stop(self, why: str) -> None:
-        if self._stop_why is None:
-            self._stop_why = why
-
-    def _carry_on_stopping(self, child: Child, now: float) -> None:
-        if self._stop_at is None:
-            self._stop_at = now
-            self._state("stopping")
-            child.ask_to_stop()
-        elif now - self._stop_at > self.order.stop_grace_s and not self._killed:
+    def _go_on_stopping(self, child: Child, now: float) -> None:
+        if self._stop_began is None:
+            self._stop_began = now
+            self._record.state(phase="stopping", stopping=self._stopping)
+            child.send(signal.SIGTERM)
+        elif now - self._stop_began > self.order.stop_grace_s and not self._killed:
             self._killed = True
             child.kill_tree()
 
-    # -- what it writes --
+    def _note_notice(self, source: str, until: float | None) -> None:
+        self._record.notice({"at": self.wall(), "until": until, "source": source})
 
-    def _state(self, phase: str) -> None:
-        state: dict[str, Any] = {"phase": phase, "pid": os.getpid(), "started_at": self._started_at}
-        if (began := getattr(self, "_command_started_at", None)) is not None:
-            state["command_started_at"] = began
-        if self._stop_why is not None:
-            state["stopping"] = self._stop_why
-        self._write(names.STATE, state)
-
-    def _note_meter(self) -> None:
-        totals = self.meter.totals()
-        line = {"at": self.wall(), **dataclasses.asdict(totals)}
-        path = self.folder / names.METER
-        try:
-            if path.exists() and path.stat().st_size > METER_FILE_BYTES:
-                path.unlink()  # each line holds totals: the newest says all that the older ones said
-            append_sealed(path, line)
-        except OSError as error:
-            self._trouble(f"meter: {error.strerror}")
-
-    def _write(self, name: str, data: dict[str, Any]) -> None:
-        try:
-            replace_json(self.folder / name, data)
-        except OSError as error:
-            self._trouble(f"{name}: {error.strerror}")
-
-    def _trouble(self, text: str) -> None:
-        if text not in self._troubles and len(self._troubles) < 10:
-            self._troubles.append(text)
-
-
-class _ForeignWatch:
-    """Reports checkpoints of scripts that do not know us: a glob, and a marker that says one is whole."""
-
-    def __init__(self, folder: Path, order: JobOrder, wall: Callable[[], float]) -> None:
-        self._events, self._order, self._wall = folder / names.EVENTS, order, wall
-        self._seen: set[str] = set()
-
-    def look(self) -> None:
-        order = self._order
-        if order.checkpoint_glob is None or order.checkpoint_where is None:
+    def _look_for_notice(self, child: Child) -> None:
+        if self._notices is not None and self._notices.notice is not None:
+            self._record.notice(self._notices.notice)
+            self._notices = None
+        file = self.order.notice_file
+        if file is not None and self._noticed is None and Path(file).exists():
+            self._note_notice("file", None)
+        if self.order.notice_signal is None or self._noticed is not None:
             return
-        from shoestring.training.foreign import scan
+        self._noticed = read_json(self.folder / names.NOTICE)
+        if self._noticed is not None:
+            child.send(signal.Signals[self.order.notice_signal])
 
-        found = scan(order.checkpoint_where, order.checkpoint_glob, order.complete_marker)
-        if found is None or found.uri in self._seen:
-            return
-        self._seen.add(found.uri)
-        event = {
-            "kind": "checkpoint",
-            "id": found.uri,
-            "uri": found.uri,
-            "manifest_sha256": found.sha256,
-            "at": self._wall(),
-            "step": found.step,
-            "size_bytes": found.size_bytes,
-            "save_s": 0.0,
-            "blocked_s": 0.0,
-            "trigger": "foreign",
-        }
-        append_sealed(self._events, event, durable=True)
-        sync_folder(self._events.parent)
+    def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
+        name = failure.thread.name if failure.thread is not None else "a thread"
+        self._thread_troubles.append(f"{name}: {failure.exc_type.__name__}: {failure.exc_value}")
+
+    def _take_thread_troubles(self) -> None:
+        while self._thread_troubles:
+            self._record.trouble(self._thread_troubles.popleft())
+
+
+def _notices(order: JobOrder) -> "NoticeThread | None":
+    """Raises BadInput for an address that can't be asked."""
+    if order.notice_url is None:
+        return None
+    from shoestring.runner.notice import NoticePoller, NoticeThread  # its HTTP client loads slowly
+
+    return NoticeThread(NoticePoller(order.notice_url), order.notice_poll_s)
