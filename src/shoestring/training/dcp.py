@@ -201,7 +201,7 @@ class _Writer(FileSystemWriter):  # type: ignore[misc]
         """Nothing to reset: one writer, one checkpoint."""
 
     def storage_meta(self) -> StorageMeta:
-        return StorageMeta(checkpoint_id=self._folder.uri, save_id=self._folder.name)
+        return StorageMeta(checkpoint_id=self._folder.name, save_id=self._folder.name)
 
     def write_data(self, plan: Any, planner: Any) -> Future[list[WriteResult]]:
         body = json.dumps(self._state, separators=(",", ":"), allow_nan=False).encode()

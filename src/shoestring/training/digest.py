@@ -29,7 +29,7 @@ def weights_sha256(
     Raises:
         BadInput: there are no tensors. CheckpointCorrupt: the checkpoint is not whole.
     """
-    tensors = weights if isinstance(weights, Mapping) else _read(os.fspath(weights), within)
+    tensors = weights if isinstance(weights, Mapping) else read_weights(os.fspath(weights), within)
     if not tensors:
         raise BadInput(f"no tensors to digest in {weights!r}")
     digest = hashlib.sha256()
@@ -39,7 +39,8 @@ def weights_sha256(
     return digest.hexdigest()
 
 
-def _read(where: str, within: str) -> Mapping[str, torch.Tensor]:
+def read_weights(where: str, within: str = "model") -> dict[str, torch.Tensor]:
+    """The named tensors of a file or a checkpoint, after its hashes have been checked. As weights_sha256."""
     if "://" not in where and Path(where).is_file():
         loaded: Any = torch.load(where, map_location="cpu", weights_only=True)
         return {name: value for name, value in loaded.items() if isinstance(value, torch.Tensor)}
@@ -47,8 +48,10 @@ def _read(where: str, within: str) -> Mapping[str, torch.Tensor]:
     made, _ = manifest.read(folder)
     manifest.verify(folder, made)
     index = dcp.index_of(folder, made.files)
-    names = [name for name in index.state_dict_metadata if name.startswith(f"{within}/")]
-    return dcp.read_tensors(folder, {}, names=names, files=made.files, group=None)
+    start = f"{within}/"
+    names = [name for name in index.state_dict_metadata if name.startswith(start)]
+    tensors = dcp.read_tensors(folder, {}, names=names, files=made.files, group=None)
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items()}
 
 
 def main(arguments: list[str]) -> int:
