@@ -16,7 +16,7 @@ from shoestring.ports import Journal, Lease
 from tests.contract.journals import KINDS, Times, a_request, done, opener
 
 SCHEDULES = int(os.environ.get("SHOESTRING_LEADER_SCHEDULES", "200"))
-STEPS = 30
+STEPS = 20
 TTL_S = 10.0
 
 

@@ -1,6 +1,8 @@
 """A small life of a journal, to be recorded: it leads, appends, takes requests, and says what is done.
 
-python -m tests.faults.journal_workload FOLDER JOURNAL_MODE SYNCHRONOUS COMMITS
+python -m tests.faults.journal_workload FOLDER SETTINGS COMMITS
+
+SETTINGS: ``local`` or ``network`` as we ship them, or others as ``JOURNAL_MODE/SYNCHRONOUS``.
 """
 
 import os
@@ -12,9 +14,13 @@ from shoestring.store.journal import SqlJournal
 from tests.contract.journals import a_request, done
 
 
-def main(folder: Path, mode: str, synchronous: str, commits: int) -> None:
+def main(folder: Path, settings: str, commits: int) -> None:
     """Commit ``number`` holds done(2 n) and done(2 n + 1): both or none may survive."""
-    database.LOCAL.update(journal_mode=mode, synchronous=synchronous, wal_autocheckpoint="15")
+    database.LOCAL["wal_autocheckpoint"] = "15"  # so that a short life sees the log moved, too
+    if settings == "network":
+        database.filesystem.network_filesystem = lambda path: "nfs4"
+    elif settings != "local":
+        database.LOCAL["journal_mode"], database.LOCAL["synchronous"] = settings.split("/")
     journal = SqlJournal(folder / "journal.db")
     lease = journal.acquire("leader", 60)
     assert lease is not None
@@ -32,4 +38,4 @@ def main(folder: Path, mode: str, synchronous: str, commits: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -18,17 +18,9 @@ from tests.faults.recording import record
 ROOT = Path(__file__).parents[2]
 
 
-def history_of(folder: Path, *, mode: str, synchronous: str, commits: int = 25) -> History:
-    """Record one life of a journal in an empty ``folder`` with these settings of SQLite."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.faults.journal_workload",
-        str(folder),
-        mode,
-        synchronous,
-        str(commits),
-    ]
+def history_of(folder: Path, settings: str, commits: int = 25) -> History:
+    """Record one life of a journal in an empty ``folder``; for ``settings`` see journal_workload."""
+    command = [sys.executable, "-m", "tests.faults.journal_workload", str(folder), settings, str(commits)]
     env = dict(os.environ) | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     return History(record(command, folder, env=env, ignore=["-shm"]))
 

@@ -62,6 +62,19 @@ def test_damage_is_found_and_named_and_nothing_behind_it_is_believed(
     assert found.value.next_step
 
 
+@pytest.mark.parametrize("value", ["NULL", "'soon'"])
+def test_a_damaged_lease_is_named(tmp_path: Path, value: str) -> None:
+    file = tmp_path / "journal.db"
+    SqlJournal(file).close()
+    change(file, "ALTER TABLE journal_lease DROP COLUMN expires_at")
+    change(file, "ALTER TABLE journal_lease ADD COLUMN expires_at VARCHAR(40)")
+    change(file, f"UPDATE journal_lease SET expires_at = {value}")
+
+    with pytest.raises(JournalUnavailable, match="the lease was altered") as found:
+        SqlJournal(file).acquire("me", 10)
+    assert "backup" in str(found.value.next_step)
+
+
 def test_a_fact_of_a_newer_shoestring_is_not_guessed_at(tmp_path: Path) -> None:
     journal = SqlJournal(tmp_path / "journal.db")
     journal.ask(a_request(1))
@@ -234,7 +247,7 @@ texts = st.text(max_size=40)
 
 
 @given(st.lists(st.lists(texts, max_size=3), max_size=5))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_comes_back_as_it_was(tmp_path: Path, batches: list[list[str]]) -> None:
     file = tmp_path / "journal.db"
     file.unlink(missing_ok=True)

@@ -103,11 +103,11 @@ class SqlJournal:
             chosen = (entries.c.seq > after, entries.c.seq <= last)
             rows = self._look(select(entries).where(*chosen).order_by(entries.c.seq).limit(BATCH))
             if not rows:
-                raise self._damaged(after + 1, "is missing")
+                raise self._damaged(f"entry {after + 1} is missing")
             for row in rows:
                 after += 1
                 if row.seq != after:
-                    raise self._damaged(after, "is missing")
+                    raise self._damaged(f"entry {after} is missing")
                 yield self._entry(row)
 
     def _last(self) -> int:
@@ -115,7 +115,7 @@ class SqlJournal:
 
     def _entry(self, row: Any) -> Entry:
         if row.crc != _crc(row.seq, row.epoch, row.body):
-            raise self._damaged(row.seq, "was altered: its checksum differs")
+            raise self._damaged(f"entry {row.seq} was altered: its checksum differs")
         return Entry(seq=row.seq, epoch=row.epoch, fact=self._fact(row.body, f"entry {row.seq}"))
 
     def _fact(self, body: str, what: str) -> Fact:
@@ -171,16 +171,29 @@ class SqlJournal:
             self._broken = "a write was interrupted"  # stays if anything unforeseen happens within
             try:
                 with self._database.writer.begin() as connection:
-                    row = _lease_row(connection)
+                    row = self._lease_row(connection)
                     self._refuse_second_host(row)
                     yield connection, row
             except (StaleLeader, BadInput):
                 self._broken = None  # rolled back whole
                 raise
+            except JournalUnavailable as damage:
+                self._broken = str(damage)
+                raise
             except (SQLAlchemyError, OSError) as error:
                 self._broken = reason(error)
                 raise unavailable(self._database.name, "could not be written", self._broken) from error
             self._broken = None
+
+    def _lease_row(self, connection: Connection) -> LeaseRow:
+        row = connection.execute(select(lease_table).with_for_update()).one()
+        try:
+            expires_at = datetime.fromisoformat(row.expires_at)
+        except (TypeError, ValueError):
+            raise self._damaged(f"the lease was altered: it ends at {row.expires_at!r}") from None
+        return LeaseRow(
+            holder=row.holder, host=row.host, epoch=row.epoch, expires_at=expires_at, ttl_s=row.ttl_s
+        )
 
     def _refuse_second_host(self, row: LeaseRow) -> None:
         if self._database.network is None or row.host in ("", self._host) or self._watch.passed(row):
@@ -198,16 +211,11 @@ class SqlJournal:
         except (SQLAlchemyError, OSError) as error:
             raise unavailable(self._database.name, "could not be read", reason(error)) from error
 
-    def _damaged(self, seq: int, what: str) -> JournalUnavailable:
-        failure = JournalUnavailable(f"journal {self._database.name}: entry {seq} {what}")
-        failure.next_step = "restore the file from a backup; jobs that run train and save on by themselves"
-        return failure
-
-
-def _lease_row(connection: Connection) -> LeaseRow:
-    row = connection.execute(select(lease_table).with_for_update()).one()
-    expires_at = datetime.fromisoformat(row.expires_at)
-    return LeaseRow(holder=row.holder, host=row.host, epoch=row.epoch, expires_at=expires_at, ttl_s=row.ttl_s)
+    def _damaged(self, what: str) -> JournalUnavailable:
+        return JournalUnavailable(
+            f"journal {self._database.name}: {what}",
+            next_step="restore it from a backup; jobs that run train and save on by themselves",
+        )
 
 
 def _store(connection: Connection, row: LeaseRow) -> None:
