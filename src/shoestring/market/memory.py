@@ -1,0 +1,115 @@
+"""What has been seen of the zones: how long each has been up or down, and how often that ended at which age.
+
+An immutable value: :func:`observe` gives the next one. Old evidence fades with a half-life, because zones
+drift from week to week.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoestring.market.ages import AgeClasses, age_classes
+
+UP, DOWN = 0, 1
+UNDERWAY_S = 3 * 3600.0  # a run found under way is older than it looks: it is taken to have begun then
+HALF_LIFE_H = 48.0
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Memory:
+    """Evidence about ``zones`` zones, in columns of a fixed order.
+
+    Attributes:
+        ages: the classes that ages are counted in.
+        up: state at the last look; None before the first.
+        age_s: seconds that state had lasted then.
+        exposure: steps spent, shape (zones, 2, classes): [:, UP] and [:, DOWN].
+        switches: of those, the steps at whose end the state changed.
+        losses, covered: losses of a zone, and those of them when another zone was up right after.
+        dark, relit: steps with every zone down but possibly this one, counted while all were down, and
+            those of them after which another zone came up.
+    """
+
+    ages: AgeClasses
+    up: Bools | None
+    age_s: Floats
+    exposure: Floats
+    switches: Floats
+    losses: Floats
+    covered: Floats
+    dark: Floats
+    relit: Floats
+
+    @property
+    def zones(self) -> int:
+        return len(self.age_s)
+
+    def phase(self) -> NDArray[np.intp]:
+        """Index of each zone's phase: its age class when up, ``classes`` + age class when down."""
+        assert self.up is not None, "observe first"
+        return np.where(self.up, 0, self.ages.count) + self.ages.index(self.age_s)
+
+
+def blank(zones: int, step_s: float) -> Memory:
+    """Before anything was seen."""
+    ages, none = age_classes(step_s), np.zeros(zones)
+    table = np.zeros((zones, 2, ages.count))
+    return Memory(
+        ages=ages, up=None, age_s=none, exposure=table, switches=table,
+        losses=none, covered=none, dark=none, relit=none,
+    )  # fmt: skip
+
+
+def observe(memory: Memory, up: Bools, elapsed_s: float, *, half_life_h: float = HALF_LIFE_H) -> Memory:
+    """The memory after one more look, ``elapsed_s`` seconds after the last one.
+
+    Args:
+        up: shape (zones,). elapsed_s: ignored at the first look.
+        half_life_h: evidence that is so old counts half.
+    """
+    if memory.up is None:
+        return _with(memory, up=up.copy(), age_s=np.full(memory.zones, UNDERWAY_S))
+    before, steps = memory.up, elapsed_s / memory.ages.step_s
+    fade = 0.5 ** (elapsed_s / (half_life_h * 3600))
+    changed = up != before
+    zone, state = np.arange(memory.zones), np.where(before, UP, DOWN)
+    cell = (zone, state, memory.ages.index(memory.age_s))
+    exposure, switches = memory.exposure * fade, memory.switches * fade
+    exposure[cell] += steps
+    switches[cell] += changed
+    others_before, others_now = before.sum() - before > 0, up.sum() - up > 0
+    lost, all_dark = before & ~up, ~before & ~others_before
+    return Memory(
+        ages=memory.ages,
+        up=up.copy(),
+        age_s=np.where(changed, 0.0, memory.age_s + elapsed_s),
+        exposure=exposure,
+        switches=switches,
+        losses=memory.losses * fade + lost,
+        covered=memory.covered * fade + (lost & others_now),
+        dark=memory.dark * fade + all_dark * steps,
+        relit=memory.relit * fade + (all_dark & others_now),
+    )
+
+
+def remember(history: Bools, step_s: float) -> Memory:
+    """The memory of a whole history at once; equals observing it row by row.
+
+    Args:
+        history: shape (looks, zones), oldest first, one step apart.
+    """
+    memory = blank(history.shape[1], step_s)
+    for row in history:
+        memory = observe(memory, row, step_s)
+    return memory
+
+
+def _with(memory: Memory, *, up: Bools, age_s: Floats) -> Memory:
+    return Memory(
+        ages=memory.ages, up=up, age_s=age_s, exposure=memory.exposure, switches=memory.switches,
+        losses=memory.losses, covered=memory.covered, dark=memory.dark, relit=memory.relit,
+    )  # fmt: skip
