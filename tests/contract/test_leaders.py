@@ -16,20 +16,25 @@ from shoestring.ports import Journal, Lease
 from tests.contract.journals import KINDS, Times, a_request, done, opener
 
 SCHEDULES = int(os.environ.get("SHOESTRING_LEADER_SCHEDULES", "200"))
-STEPS = 20
+STEPS = 40
 TTL_S = 10.0
 
 
 class Contest:
-    """Two leaders and a bystander on one journal, and what the journal must hold by the model."""
+    """Two leaders on one journal, and what it must hold by the model.
 
-    def __init__(self, seed: int, handles: list[Journal], times: Times) -> None:
+    Args:
+        after: entries of the contests before. epoch: the highest so far.
+    """
+
+    def __init__(self, seed: int, handles: list[Journal], times: Times, *, after: int, epoch: int) -> None:
+        self.after = after
         self.random = random.Random(seed)
         self.handles, self.times = handles, times
         self.skews = [self.random.choice([0.0, 0.0, -TTL_S, TTL_S, 86_400.0, -86_400.0]) for _ in range(2)]
         self.leases: list[Lease | None] = [None, None]
         self.leader: tuple[int, int] | None = None  # who, and with which epoch
-        self.epochs = [0]
+        self.epochs = [epoch]
         self.facts: list[tuple[int, Fact]] = []
         self.waiting: list[Fact] = []
         self.number = 0
@@ -94,11 +99,20 @@ class Contest:
 
     def check(self) -> None:
         for journal in self.handles:
-            entries = list(journal.read())
+            entries = list(journal.read(self.after))
             assert [(entry.epoch, entry.fact) for entry in entries] == self.facts
-            assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+            assert [entry.seq for entry in entries] == [self.after + n for n in range(1, len(entries) + 1)]
             assert [fact for _, fact in journal.asked()] == self.waiting
         assert [epoch for epoch, _ in self.facts] == sorted(epoch for epoch, _ in self.facts)
+
+    def end(self) -> tuple[int, int]:
+        """Leave a journal without leader or requests; its number of entries and its highest epoch."""
+        self.times.skew_s, self.times.passed_s = 0.0, self.times.passed_s + 10 * 86_400.0
+        lease = self.handles[0].acquire("janitor", TTL_S)
+        assert lease is not None
+        self.handles[0].take(lease, [number for number, _ in self.handles[0].asked()], [])
+        self.handles[0].release(lease)
+        return self.after + len(self.facts), lease.epoch
 
     def _next(self) -> int:
         self.number += 1
@@ -110,22 +124,22 @@ def test_two_leaders_never_write_at_once(
     kind: str, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: Counter[str] = Counter()
+    times = Times()
+    reopen = opener(kind, quick_folder, times, monkeypatch)
+    handles = [reopen(), reopen()]
+    after = epoch = 0
     for seed in range(SCHEDULES):
-        times = Times()
-        folder = quick_folder / str(seed)
-        folder.mkdir()
-        reopen = opener(kind, folder, times, monkeypatch)
-        contest = Contest(seed, [reopen(), reopen()], times)
+        contest = Contest(seed, handles, times, after=after, epoch=epoch)
         try:
             for _ in range(STEPS):
                 contest.step()
             contest.check()
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
-        finally:
-            for handle in contest.handles:
-                handle.close()  # type: ignore[attr-defined]
+        after, epoch = contest.end()
         seen += contest.seen
+    for handle in handles:
+        handle.close()  # type: ignore[attr-defined]
 
     assert all(
         seen[name] >= SCHEDULES / 10 for name in ("refused", "taken over", "fenced write", "fenced renew")
