@@ -10,8 +10,9 @@ from typing import Any
 from shoestring.domain.errors import BadInput, NotFound
 from shoestring.domain.units import cents
 from shoestring.store.bills.known import FORMATS
-from shoestring.store.bills.load import Imported, Progress, import_bills
+from shoestring.store.bills.load import Progress, import_bills
 from shoestring.store.bills.mapped import read_map
+from shoestring.store.bills.publish import Imported
 from shoestring.store.bills.rates import read_rates
 from shoestring.store.bills.staging import Given
 from shoestring.store.charges import ChargeStore

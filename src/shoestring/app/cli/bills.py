@@ -15,7 +15,7 @@ from shoestring.app.cli._show import console, print_json
 from shoestring.app.site import user_name
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
-from shoestring.store.bills.load import Imported
+from shoestring.store.bills.publish import Imported
 from shoestring.store.charges import ChargeStore
 from shoestring.workflows.bills import bring_in, close_month, imported_json, listing, parse_amount, tie_out
 

@@ -2,45 +2,23 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from shoestring.domain.errors import BadInput
-from shoestring.store.bills.adjust import adjustment_sql
 from shoestring.store.bills.format import Format, recognize
-from shoestring.store.bills.source import Source, open_source
-from shoestring.store.bills.staging import MORE_TAGS, PROBLEM, Given, staging_sql, tag_keys_sql
+from shoestring.store.bills.publish import Imported, publish
+from shoestring.store.bills.source import Source, lenient, open_source
+from shoestring.store.bills.staging import MORE_TAGS, Given, staging_sql, tag_keys_sql
 from shoestring.store.bills.tags import TagKeys
-from shoestring.store.charges import PARQUET, Change, ChargeStore, Staged
-from shoestring.store.charges_engine import engine_errors, explain_engine_error, ident, literal, literals
-from shoestring.store.charges_manifest import Delivery, Part
+from shoestring.store.charges import PARQUET, ChargeStore
+from shoestring.store.charges_engine import engine_errors, explain_engine_error, ident, literal
 
 FIRST_LOOK = 20_000  # rows in which the tag keys of a file are looked for
 
 Progress = Callable[[str, float], None]  # what is being done, and percent of it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
-    """What an import did.
-
-    Attributes:
-        unchanged: files that were imported before and are still what holds; nothing was done for them.
-        parts: the new charges. replaced: those that were there before, in the same places.
-        adjusted: (period, source) of closed months whose change was posted as adjustments.
-        unallocated: effective cost by currency that names neither team, project nor experiment.
-    """
-
-    delivery: Delivery | None
-    unchanged: tuple[Path, ...] = ()
-    parts: tuple[Part, ...] = ()
-    replaced: tuple[Part, ...] = ()
-    adjusted: tuple[tuple[str, str], ...] = ()
-    unallocated: dict[str, Decimal] = field(default_factory=dict)
-    formats: tuple[str, ...] = ()
 
 
 def import_bills(
@@ -91,7 +69,7 @@ def import_bills(
             )
             for n, (source, form) in enumerate(fresh)
         ]
-        return _publish(store, engine, stage, fresh, staged, import_id, now, user, unchanged)
+        return publish(store, engine, stage, fresh, staged, import_id, now, user, unchanged)
     except engine_errors() as error:
         raise explain_engine_error(error, "import") from error
     finally:
@@ -154,8 +132,15 @@ def _stage(
             engine.execute(f"drop table if exists {ident(source.rejects)}")
             engine.execute(f"drop table if exists {ident(source.rejects + '_scan')}")
         rates = "rates" if rated else None
-        sql = staging_sql(source, form, given, import_id=import_id, rates=rates, keys=keys)
-        run(engine, f"copy ({sql}) to {literal(target)} {PARQUET}", f"reading {source.path.name}", progress)
+        for attempt in (source, lenient(source)):
+            sql = staging_sql(attempt, form, given, import_id=import_id, rates=rates, keys=keys)
+            copy = f"copy ({sql}) to {literal(target)} {PARQUET}"
+            try:
+                run(engine, copy, f"reading {source.path.name}", progress)
+                break
+            except engine_errors() as error:
+                if attempt is not source or "state machine" not in str(error):
+                    raise
         (more,) = engine.execute(f"select bool_or({MORE_TAGS}) from {literal(target)}").fetchone()
         if not more:
             break
@@ -163,7 +148,7 @@ def _stage(
 
 
 def _tag_keys(engine: Any, source: Source, form: Format) -> TagKeys:
-    sql = tag_keys_sql(source, form, FIRST_LOOK)
+    sql = tag_keys_sql(lenient(source), form, FIRST_LOOK)
     return TagKeys.of(set() if sql is None else {key for (key,) in engine.execute(sql).fetchall()})
 
 
@@ -181,140 +166,6 @@ def run(engine: Any, sql: str, doing: str, progress: Progress | None) -> None:
             progress(doing, max(0.0, engine.query_progress()))
         work.result()
     progress(doing, 100.0)
-
-
-def _publish(
-    store: ChargeStore,
-    engine: Any,
-    stage: Path,
-    sources: list[tuple[Source, Format]],
-    staged: list[Path],
-    import_id: str,
-    now: datetime,
-    user: str,
-    unchanged: tuple[Path, ...],
-) -> Imported:
-    everything = f"read_parquet({literals([str(p) for p in staged])}, union_by_name=true)"
-    (bad,) = engine.execute(f"select count(*) from {everything} where {PROBLEM} is not null").fetchone()
-    (rows,) = engine.execute(f"select count(*) from {everything}").fetchone()
-    torn = _torn_lines(engine, [source for source, _ in sources])
-    if rows + torn == 0:
-        raise BadInput(
-            f"{sources[0][0].path}: a header and no rows", next_step="import it again when it has some"
-        )
-    pieces = _split(engine, everything, staged, stage, bad)
-    quarantine = _quarantine(engine, sources, everything, stage, bad, torn)
-    with store.change() as change:
-        before = change.manifest.parts
-        placed, adjusted = _place(change, engine, pieces, import_id, stage, now)
-        delivery = Delivery(
-            id=import_id,
-            at=now.isoformat(),
-            user=user,
-            files=tuple(source.path.name for source, _ in sources),
-            sha256=tuple(source.sha256 for source, _ in sources),
-            format=",".join(sorted({form.name for _, form in sources})),
-            rows_in=rows + torn,
-            rows_stored=rows - bad,
-            rows_quarantined=bad + torn,
-            quarantine=None if quarantine is None else change.keep_quarantine(quarantine),
-        )
-        change.commit(delivery)
-        unallocated = _unallocated(engine, store, placed)
-    places = {(p.period, p.source, p.kind) for p in placed}
-    return Imported(
-        delivery=delivery,
-        unchanged=unchanged,
-        parts=tuple(placed),
-        replaced=tuple(p for p in before if (p.period, p.source, p.kind) in places),
-        adjusted=tuple(adjusted),
-        unallocated=unallocated,
-        formats=tuple(sorted({form.title for _, form in sources})),
-    )
-
-
-def _split(engine: Any, everything: str, staged: list[Path], stage: Path, bad: int) -> list[Staged]:
-    """The good rows as one file for each period and source; a file that is one already is taken as it is."""
-    places = engine.execute(
-        f"select distinct strftime(BillingPeriodStart, '%Y-%m'), x_Source from {everything} "
-        f"where {PROBLEM} is null order by all"
-    ).fetchall()
-    pieces = []
-    for number, (period, source) in enumerate(places):
-        target = stage / f"piece-{number}.parquet"
-        if len(places) == 1 and len(staged) == 1 and not bad:
-            staged[0].replace(target)
-        else:
-            engine.execute(
-                f"copy (select * from {everything} where {PROBLEM} is null "
-                f"and strftime(BillingPeriodStart, '%Y-%m') = {literal(period)} "
-                f"and x_Source = {literal(source)}) to {literal(target)} {PARQUET}"
-            )
-        pieces.append(Staged(period=period, source=source, kind="bill", path=target))
-    return pieces
-
-
-def _place(
-    change: Change, engine: Any, pieces: list[Staged], import_id: str, stage: Path, now: datetime
-) -> tuple[list[Part], list[tuple[str, str]]]:
-    """Put the pieces in their places; those of closed months become adjustments in an open one."""
-    placed: list[Part] = []
-    adjusted: list[tuple[str, str]] = []
-    for number, piece in enumerate(pieces):
-        if not change.manifest.is_closed(piece.period, piece.source):
-            placed.append(change.put(piece, import_id))
-            continue
-        target = stage / f"adjustment-{number}.parquet"
-        sql = adjustment_sql(change, piece, import_id, now)
-        engine.execute(f"copy ({sql.query}) to {literal(target)} {PARQUET}")
-        staged = Staged(period=sql.period, source=piece.source, kind=f"adjusts {piece.period}", path=target)
-        placed.append(change.put(staged, import_id))
-        adjusted.append((piece.period, piece.source))
-    return placed, adjusted
-
-
-def _torn_lines(engine: Any, sources: list[Source]) -> int:
-    """Lines that were no rows (too few or too many cells, broken quotes or encoding)."""
-    counts = [
-        engine.execute(f"select count(distinct line) from {ident(s.rejects)}").fetchone()[0]
-        for s in sources
-        if s.rejects is not None
-    ]
-    return int(sum(counts))
-
-
-def _quarantine(
-    engine: Any, sources: list[tuple[Source, Format]], everything: str, stage: Path, bad: int, torn: int
-) -> Path | None:
-    """A CSV of every row that was not stored: file, reason, and the row as it came. None if there is none."""
-    if bad + torn == 0:
-        return None
-    tables = [
-        f"select {literal(s.path.name)} as file, min(line) as line, "
-        f"any_value(error_type || ': ' || error_message) as reason, any_value(csv_line) as row "
-        f"from {ident(s.rejects)} group by line"
-        for s, _ in sources
-        if s.rejects is not None
-    ]
-    if bad:
-        tables.append(
-            f"select null as file, null as line, {PROBLEM} as reason, "
-            f"cast(to_json(columns_) as varchar) as row from (select {PROBLEM}, q as columns_ from "
-            f"(select * from {everything} where {PROBLEM} is not null) q)"
-        )
-    target = stage / "quarantine.csv"
-    engine.execute(f"copy ({' union all by name '.join(tables)}) to {literal(target)} (format csv, header)")
-    return target
-
-
-def _unallocated(engine: Any, store: ChargeStore, parts: Sequence[Part]) -> dict[str, Decimal]:
-    if not parts:
-        return {}
-    rows = engine.execute(
-        f"select BillingCurrency, sum(EffectiveCost) from {store.days_sql(parts)} "
-        "where x_Team is null and x_Project is null and x_Experiment is null group by 1"
-    ).fetchall()
-    return dict(rows)
 
 
 def _put_rates(engine: Any, rates: Sequence[tuple[str, datetime, Decimal]]) -> None:

@@ -6,16 +6,17 @@ import gzip
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from shoestring.domain.errors import BadInput
-from shoestring.store.charges_engine import ident, literal
+from shoestring.store.charges_engine import literal
 
 HEAD = 256 * 1024
 HEADER_WITHIN = 30  # lines before the header that invoices like to write
 DELIMITERS = ",;\t|"
+STRICT = "strict_mode = true"
 LINE_MAX = 4_000_000  # bytes; a longer line is quarantined
 
 
@@ -78,6 +79,7 @@ def open_source(
         "nullstr = ['NULL', 'null', '']",
         f"encoding = {literal(encoding)}",
         f"compression = '{'gzip' if packed else 'none'}'",
+        STRICT,
         "store_rejects = true",
         f"rejects_table = '{rejects}'",
         f"rejects_scan = '{rejects}_scan'",
@@ -88,10 +90,9 @@ def open_source(
     return Source(path=path, sha256=sha256, header=header, sql=sql, rejects=rejects)
 
 
-def raw_row(source: Source) -> str:
-    """SQL for a row as a JSON object of its raw values, for the quarantine."""
-    pairs = ", ".join(f"{literal(h)}, cast({ident(h)} as varchar)" for h in source.header)
-    return f"json_object({pairs})"
+def lenient(source: Source) -> Source:
+    """The same file, read with mixed line ends and stray quotes allowed: for when strict reading fails."""
+    return replace(source, sql=source.sql.replace(STRICT, "strict_mode = false"))
 
 
 def _head(path: Path, packed: bool) -> bytes:

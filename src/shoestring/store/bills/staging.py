@@ -9,8 +9,15 @@ from shoestring.store.bills.tags import TagKeys, tags_json
 from shoestring.store.charges_engine import ident, literal
 from shoestring.store.charges_schema import LABEL_COLUMNS, MONEY, MONEY_COLUMNS, STORE_COLUMNS
 
-MOMENTS = ("%m/%d/%Y", "%m/%d/%y", "%Y%m%d", "%m/%d/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S UTC", "%d-%b-%Y")
-CHECKED = (*MONEY_COLUMNS, "PricingQuantity", "ConsumedQuantity", "ChargePeriodEnd", "BillingPeriodStart")
+MOMENTS = ("%m/%d/%y", "%m/%d/%Y", "%Y%m%d", "%m/%d/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S UTC", "%d-%b-%Y")
+CHECKED = (
+    *MONEY_COLUMNS,
+    "ChargePeriodStart",
+    "PricingQuantity",
+    "ConsumedQuantity",
+    "ChargePeriodEnd",
+    "BillingPeriodStart",
+)
 PROBLEM = "x_Problem"
 MORE_TAGS = "x_MoreTags"
 
@@ -118,7 +125,11 @@ def _typed(name: str, sql: str, given: Given) -> str:
         formats = "[" + ", ".join(literal(f) for f in (*given.date_formats, *MOMENTS)) + "]"
         parsed = f"try_strptime(cast({sql} as varchar), {formats})"
         casted = f"(try_cast({sql} as timestamptz) at time zone 'UTC')"  # a bare timestamp is UTC
-        return f"coalesce({parsed}, {casted})" if given.date_formats else f"coalesce({casted}, {parsed})"
+        if given.date_formats:
+            return f"coalesce({parsed}, {casted})"
+        # The engine reads 1/10/26 as a day of the year 1; only slashed dates are left to the formats first.
+        slashed = f"contains(cast({sql} as varchar), '/')"
+        return f"case when {slashed} then {parsed} else coalesce({casted}, {parsed}) end"
     return f"cast({sql} as varchar)"
 
 

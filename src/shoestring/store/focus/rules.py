@@ -18,16 +18,20 @@ MOMENT = r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](\.[0-9
 LEFT_OUT = {
     "BilledCost-C-005-C": "takes issuer and provider for different parties whenever their names are spelled "
     "differently, as AWS's own are",
-    "CommitmentDiscountStatus-C-005-M": "asks for both allowed values at once; the 1.4 model's list is used",
     "ContractedCost-C-004-M": "says again that it may not be null",
 }
-CORRECTED: dict[str, list[Any]] = {
+# id -> (requirement, condition) as the specification's text has them.
+CORRECTED: dict[str, tuple[list[Any], list[Any] | None]] = {
     # The list's condition is "CommitmentDiscountId is null", the opposite of its own text.
-    "CommitmentDiscountStatus-C-004-C": [
-        "and",
-        ["is_not", "CommitmentDiscountId", None],
-        ["is", "ChargeCategory", "Usage"],
-    ],
+    "CommitmentDiscountStatus-C-004-C": (
+        ["is_not", "CommitmentDiscountStatus", None],
+        ["and", ["is_not", "CommitmentDiscountId", None], ["is", "ChargeCategory", "Usage"]],
+    ),
+    # The list allows Active, Expired and Pending; the specification allows Used and Unused.
+    "CommitmentDiscountStatus-C-005-M": (
+        ["or", ["is", "CommitmentDiscountStatus", "Used"], ["is", "CommitmentDiscountStatus", "Unused"]],
+        None,
+    ),
 }
 
 PRODUCT_TOLERANCE = "1e-6"  # relative: products of published unit prices are rounded by their publishers
@@ -170,11 +174,11 @@ def _official_rule(row: Mapping[str, Any], table: Table, *, present: bool) -> Ru
             f"count(distinct ({child}, {parent})) filter ({child} is not null) - count(distinct {child})"
         )
         return Rule(**given, aggregate=aggregate)
-    when = CORRECTED.get(row["id"], row["condition"])
+    requirement, when = CORRECTED.get(row["id"], (row["requirement"], row["condition"]))
     condition = "true" if when is None else _holds(when, table)
     if kind == "or" and when is None:  # a list of allowed values; whether there must be one is another rule
         condition = f"{ident(row['column'])} is not null"
-    return Rule(**given, violated=f"({condition}) and not ({_holds(row['requirement'], table)})")
+    return Rule(**given, violated=f"({condition}) and not ({_holds(requirement, table)})")
 
 
 def _holds(check: list[Any], table: Table) -> str:
