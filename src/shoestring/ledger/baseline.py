@@ -20,6 +20,7 @@ class BaselineCost:
 
     name: str
     offer_id: str | None
+    instance_type: str | None
     hours: float | None
     hours_source: str
     usd_per_hour: Decimal | None
@@ -74,6 +75,7 @@ def price_baseline(
     return BaselineCost(
         name=baseline.name,
         offer_id=None if offer is None else offer.id,
+        instance_type=None if offer is None else offer.instance_type,
         hours=hours,
         hours_source=source,
         usd_per_hour=None if offer is None else offer.price.usd_per_hour,

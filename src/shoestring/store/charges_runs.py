@@ -10,7 +10,7 @@ from typing import Any
 from shoestring.domain.charge import Charge
 from shoestring.domain.offer import Market, Offer
 from shoestring.domain.run import MeterTotals
-from shoestring.domain.units import JOULES_PER_KWH, SECONDS_PER_HOUR
+from shoestring.domain.units import HOURS_PER_MONTH, JOULES_PER_KWH, SECONDS_PER_HOUR
 from shoestring.domain.usage import CostPart, UsageKind, UsageRecord
 from shoestring.ledger.receipt import Receipt
 from shoestring.store.charges import PARQUET, ChargeStore, Staged
@@ -19,10 +19,11 @@ from shoestring.store.charges_manifest import Delivery
 from shoestring.store.charges_schema import LABEL_COLUMNS, STORE_COLUMNS
 
 SERVICE = {
-    UsageKind.COMPUTE: ("Compute", "Virtual Machines", "Hours", "Hour"),
+    UsageKind.COMPUTE: ("Compute", "Virtual Machines", "Hours", "Hours"),
     UsageKind.STORAGE: ("Storage", "Object Storage", "GiB-Months", "GiB-Hour"),
     UsageKind.EGRESS: ("Networking", "Network Connectivity", "GiB", "GiB"),
 }
+PER_PRICE_UNIT = {UsageKind.STORAGE: HOURS_PER_MONTH, UsageKind.EGRESS: 1}
 PRICING_CATEGORY = {
     Market.SPOT: "Dynamic",
     Market.ON_DEMAND: "Standard",
@@ -95,7 +96,7 @@ def charge_rows(paid: Receipt) -> list[dict[str, Any]]:
         attempt = attempts[charge.attempt_id or ""]
         record = usage[charge.usage_id]
         listed = None if on_demand is None else on_demand.usd_per_hour
-        same = on_demand is not None and _same_shape(on_demand.offer_id, attempt.offer)
+        same = on_demand is not None and on_demand.instance_type == attempt.offer.instance_type
         rows.append(
             _row(paid, charge, record, attempt.offer, attempt.observation.meter, listed if same else None)
         )
@@ -114,17 +115,20 @@ def _row(
     month = charge.start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     hours = None if charge.seconds is None else Decimal(str(charge.seconds)) / SECONDS_PER_HOUR
     compute = record.kind is UsageKind.COMPUTE
-    quantity = hours if compute else record.quantity
+    quantity = hours if compute else record.quantity / PER_PRICE_UNIT[record.kind]
+    list_price = charge.price.usd_per_hour
+    if compute and list_usd_per_hour is not None and list_price is not None:
+        list_price = max(list_price, list_usd_per_hour)  # a spot price above on-demand is its own list price
     listed = charge.amount_usd
-    if compute and hours is not None and list_usd_per_hour is not None:
-        listed = max(listed, hours * list_usd_per_hour)
+    if hours is not None and list_price is not None and list_price != charge.price.usd_per_hour:
+        listed = hours * list_price
     share = _share(charge, record) if compute else None
     return {
         "BilledCost": charge.amount_usd,
         "EffectiveCost": charge.amount_usd,
         "ContractedCost": charge.amount_usd,
         "ListCost": listed,
-        "ListUnitPrice": list_usd_per_hour if compute else charge.price.usd_per_hour,
+        "ListUnitPrice": list_price,
         "ContractedUnitPrice": charge.price.usd_per_hour,
         "BillingAccountId": "shoestring",
         "BillingAccountName": "metered by shoestring",
@@ -137,8 +141,8 @@ def _row(
         "ChargeDescription": f"{charge.part.value} of attempt {record.attempt_id} "
         f"at {charge.price.usd_per_hour} USD per {unit.removesuffix('s')}",
         "ChargeFrequency": "Usage-Based",
-        "ConsumedQuantity": quantity,
-        "ConsumedUnit": consumed_unit if not compute else "Hours",
+        "ConsumedQuantity": hours if compute else record.quantity,
+        "ConsumedUnit": consumed_unit,
         "PricingQuantity": quantity,
         "PricingUnit": unit,
         "PricingCategory": PRICING_CATEGORY[offer.market] if compute else "Standard",
@@ -167,7 +171,7 @@ def _row(
         "x_ChargeId": charge.id,
         "x_CostPart": charge.part.value,
         "x_CostBasis": "metered",
-        "x_Market": MARKET.get(offer.market, "committed") if compute else None,
+        "x_Market": MARKET.get(offer.market, "committed") if compute else "on_demand",
         "x_AcceleratorType": offer.accelerator,
         "x_AcceleratorCount": float(offer.accelerator_count) if compute else None,
         "x_AcceleratorSeconds": (charge.seconds or 0.0) * offer.accelerator_count if compute else None,
@@ -203,11 +207,6 @@ def _utilization(meter: MeterTotals | None) -> float | None:
     if meter is None or meter.busy_s is None or meter.idle_s is None or meter.busy_s + meter.idle_s <= 0:
         return None
     return meter.busy_s / (meter.busy_s + meter.idle_s)
-
-
-def _same_shape(offer_id: str | None, offer: Offer) -> bool:
-    """Whether a baseline's offer is the same instance type in the same place, in another market."""
-    return offer_id is not None and offer.instance_type in offer_id.split("/")
 
 
 def _tags(labels: Mapping[str, str], run_id: str) -> str:
