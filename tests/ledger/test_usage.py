@@ -1,5 +1,6 @@
 """From attempts to usage: what time was good for, and which bytes were kept or carried."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -109,6 +110,24 @@ def test_fetching_a_checkpoint_from_another_region_is_egress_and_from_another_zo
     )
     egress = [r for r in records if r.kind is UsageKind.EGRESS]
     assert [(r.attempt_id, r.quantity, r.region) for r in egress] == [("a3", Decimal(1), "us-east-1")]
+
+
+def silent(exit_kind, *, checkpoints=(), ended=100.0):
+    """A job that tells no steps; its command began after 10 seconds."""
+    a = attempt(1, 0, ended, exit_kind=exit_kind, checkpoints=checkpoints)
+    return replace(a, observation=replace(a.observation, booted_at=at(10)))
+
+
+def test_a_job_that_tells_no_steps_has_worked_from_its_begin_to_its_end():
+    assert parts(silent(ExitKind.DONE)) == (part(CostPart.IDLE, 0, 10), part(CostPart.COMPUTE, 10, 100))
+
+
+def test_a_silent_job_that_was_taken_away_has_lost_what_it_had_not_saved():
+    assert parts(silent(PREEMPTED, checkpoints=(checkpoint(1, 40),))) == (
+        part(CostPart.IDLE, 0, 10),
+        part(CostPart.COMPUTE, 10, 40),
+        part(CostPart.LOST_WORK, 40, 100),
+    )
 
 
 moment = st.integers(-100, 400)

@@ -1,28 +1,44 @@
 """Keeps the ledger up with the runs of this machine: whatever a journal says and the ledger does not yet."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from shoestring.app.site import Site, sites, user_name
-from shoestring.app.wiring import open_doors
+from shoestring.domain.errors import ShoestringError
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_runs import book_run, booked_state
 from shoestring.workflows.receipt import receipt_of
 
 
-def book_all_runs(store: ChargeStore) -> int:
-    """Book every run whose journal has changed since it was booked; how many that were."""
-    booked = 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """Runs that were booked now, and those that could not be, each with the reason."""
+
+    runs: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def book_all_runs(store: ChargeStore) -> Booked:
+    """Book every run whose journal has changed since it was booked; one that can't be stops no other."""
+    runs: list[str] = []
+    failed: list[str] = []
     for site in sites():
         state = _journal_state(site)
         if state is not None and booked_state(store, site.run_id) == state:
             continue
-        doors = open_doors(site)
-        paid = receipt_of(doors.journal, site.run_id, now=doors.clock.now(), prices=doors.data_prices)
         now = datetime.now(UTC)
-        book_run(store, paid, state=state or now.isoformat(), now=now, user=user_name())
-        booked += 1
-    return booked
+        from shoestring.app.wiring import open_doors  # late: it brings every engine along
+
+        try:
+            doors = open_doors(site)
+            paid = receipt_of(doors.journal, site.run_id, now=doors.clock.now(), prices=doors.data_prices)
+            book_run(store, paid, state=state or now.isoformat(), now=now, user=user_name())
+        except ShoestringError as error:
+            failed.append(f"{site.run_id}: {error}")
+        else:
+            runs.append(site.run_id)
+    return Booked(runs=tuple(runs), failed=tuple(failed))
 
 
 def _journal_state(site: Site) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from shoestring.domain.run import Observation, ProgressSpan
+from shoestring.domain.run import ExitKind, Observation, ProgressSpan
 from shoestring.domain.usage import CostPart, PartSpan
 
 Stretch = tuple[datetime, datetime]
@@ -16,7 +16,8 @@ def parts_of(
 
     A save or a restore during which training stood still is CHECKPOINT, even inside a progress span. Of what
     is left, steps are COMPUTE up to ``kept_step`` and LOST_WORK beyond it; everything else is IDLE: boot,
-    setup, gaps, tail.
+    setup, gaps, tail. A job that tells no steps is taken to work from its begin to its end; when it did not
+    end well, what came after its last checkpoint is lost.
 
     Args:
         kept_step: last step that counts in the result; None while all of them do.
@@ -25,6 +26,8 @@ def parts_of(
     claims += [
         claim for span in sorted(seen.spans, key=_by_start) for claim in _split_at_step(span, kept_step)
     ]
+    if not seen.spans and seen.booted_at is not None:
+        claims += _of_a_silent_job(seen, seen.booted_at, end)
     free: list[Stretch] = [(start, end)] if start < end else []
     taken: list[PartSpan] = []
     for stretch, part in claims:
@@ -58,6 +61,14 @@ def _split_at_step(span: ProgressSpan, kept_step: int | None) -> list[tuple[Stre
     share = 1 - lost / (span.step_to - span.step_from)
     turn = span.start + (span.end - span.start) * share
     return [((span.start, turn), CostPart.COMPUTE), ((turn, span.end), CostPart.LOST_WORK)]
+
+
+def _of_a_silent_job(seen: Observation, began: datetime, end: datetime) -> list[tuple[Stretch, CostPart]]:
+    ended = seen.exit.at if seen.exit is not None else end
+    if seen.exit is None or seen.exit.kind is ExitKind.DONE:
+        return [((began, ended), CostPart.COMPUTE)]
+    saved = max((c.at for c in seen.checkpoints), default=began)
+    return [((began, saved), CostPart.COMPUTE), ((saved, ended), CostPart.LOST_WORK)]
 
 
 def _take(wanted: Stretch, free: list[Stretch]) -> tuple[list[Stretch], list[Stretch]]:

@@ -1,5 +1,6 @@
 """What the ledger's verbs share: where the ledger lies."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,17 @@ from shoestring.store.charges import ChargeStore
 LedgerOption = Annotated[
     Path | None, typer.Option("--ledger", help="The ledger's folder; default: ~/.shoestring/ledger.")
 ]
+
+
+def booked_ledger(folder: Path | None) -> ChargeStore:
+    """The same, brought up to date with this machine's runs; a ledger elsewhere is left as it is."""
+    store = open_ledger(folder)
+    if folder is None:
+        from shoestring.app.book_runs import book_all_runs
+
+        for failure in book_all_runs(store).failed:
+            print(f"not booked: {failure}", file=sys.stderr)
+    return store
 
 
 def open_ledger(folder: Path | None) -> ChargeStore:

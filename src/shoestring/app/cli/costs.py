@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from shoestring.app.cli._ledger import LedgerOption, open_ledger
+from shoestring.app.cli._ledger import LedgerOption, booked_ledger
 from shoestring.app.cli._show import console, print_json
 from shoestring.domain.text import printable
 from shoestring.store.answers import Answer, Question
@@ -43,7 +43,7 @@ def command(
         weeks_445=weeks_445,
         limit=None if everything else limit,
     )
-    answer = costs(open_ledger(ledger), question)
+    answer = costs(booked_ledger(ledger), question)
     if parquet is not None:
         write_parquet(answer, parquet)
     if as_json:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from shoestring.app.cli._ledger import LedgerOption, open_ledger
+from shoestring.app.cli._ledger import LedgerOption, booked_ledger
 from shoestring.app.cli._show import console, print_json
 from shoestring.domain.errors import DONE, FAILED, BadInput
 from shoestring.domain.text import printable
@@ -33,7 +33,7 @@ def command(
     if action != "export":
         raise BadInput(f"no action {action!r}", next_step="one of: export, check")
     bounds = {"since": day_of(since, "--since"), "until": day_of(until, "--until")}
-    done = export_focus(open_ledger(ledger), path, version=version, **bounds)
+    done = export_focus(booked_ledger(ledger), path, version=version, **bounds)
     if as_json:
         print_json(
             {
