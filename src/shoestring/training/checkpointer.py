@@ -14,17 +14,14 @@ from shoestring.training.place import Folder
 from shoestring.training.ranks import Ranks
 from shoestring.training.saving import Save, Saved
 from shoestring.training.schedule import Schedule
-from shoestring.training.session import Session, attach
+from shoestring.training.session import EXIT_UNSAVED, Session, attach
 from shoestring.training.spool import ENV_STOP_AT_STEP, EXIT_SAVED
 from shoestring.training.states import States
+from shoestring.training.watch import Watch
 
 log = logging.getLogger("shoestring.training")
 
 HANG_S = 600.0  # a save slower than this and ten times its usual time counts as hung
-EXIT_UNSAVED = 143  # as if the SIGTERM had not been caught
-# What a rank asks of all; the highest number wins. Stopping implies saving.
-_TRIGGERS = (None, "due", "asked", "notice", "asked", "sigterm")
-_FIRST_STOP = 4
 
 
 class Checkpointer:
@@ -64,6 +61,7 @@ class Checkpointer:
         self._keep = keep_last
         self._ranks = Ranks()
         self._schedule = Schedule(interval_s=self.session.interval_s or interval_s, started=time.monotonic())
+        self._watch = Watch(self.session, self._schedule, self._ranks)
         self._report: dict[str, Any] = {}
         self._save: Save | None = None
         self._last_saved_step: int | None = None
@@ -105,11 +103,15 @@ class Checkpointer:
         report |= {name: value for name, value in self._report.items() if value is not None}
         self.session.step(step, total_steps=total_steps, **report)
         self._reap()
-        wish = self._ranks.highest(self._wish())
-        if wish >= _FIRST_STOP:
-            self._stop(_TRIGGERS[wish] or "asked")
-        elif trigger := _TRIGGERS[wish]:
-            self.save(trigger)
+        decision = self._watch.decide(
+            can_save=self._root is not None,
+            saving=self._save is not None,
+            saved=self._last_saved_step == step,
+        )
+        if decision.stop:
+            self._stop(decision.trigger or "asked")
+        elif decision.trigger is not None:
+            self.save(decision.trigger)
 
     def close(self) -> None:
         """Save a last time and wait until it is durable; call it after the last step."""
@@ -154,26 +156,6 @@ class Checkpointer:
         if wait:
             self._finish()
         self.session.cut(self.step_done)
-
-    def _wish(self) -> int:
-        """What this rank wants, as an index of _TRIGGERS."""
-        want, now = self.session.want(), time.monotonic()
-        if want.stop == "sigterm":
-            return 5
-        if want.stop == "asked":
-            return 4
-        if self._root is None:
-            return 0
-        until = None if want.until is None else now + want.until - time.time()
-        if want.save == "notice":
-            if self._schedule.fits(now, until):
-                return 3
-            self.session.answered()  # too late: what is written now would be cut off
-        if self._schedule.last_call(now, until) and self._last_saved_step != self.step_done:
-            return 3
-        if want.save == "asked":
-            return 2
-        return int(self._ranks.first and self._save is None and self._schedule.due(now))
 
     def _stop(self, trigger: str) -> NoReturn:
         """Save what is not saved yet and leave."""

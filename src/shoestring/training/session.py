@@ -21,6 +21,7 @@ from shoestring.training import orders, spool
 
 log = logging.getLogger("shoestring.training")
 
+EXIT_UNSAVED = 143  # as if the SIGTERM had not been caught: stopped, and nothing could be saved
 LOOK_S = 0.2  # the spool is looked at, and the heartbeat written, at most this often
 EVENTS_KEPT = 256  # events that can't be written now are kept and tried again with the next one
 SPAN_S = 3.0  # a span of progress is written at least this often while steps are done
@@ -51,6 +52,7 @@ class Session:
 
     Attributes:
         terms: SIGTERMs heard so far.
+        resuming: id and bytes of a checkpoint just handed to a framework, and the monotonic time of that.
     """
 
     def __init__(self, folder: Path | None, env: Mapping[str, str]) -> None:
@@ -60,6 +62,7 @@ class Session:
         self.interval_s = orders.interval_s(env.get(spool.ENV_INTERVAL_S))
         self.restore = orders.pinned(env.get(spool.ENV_RESTORE))
         self.terms = 0
+        self.resuming: tuple[str, int, float] | None = None
         self._writes = folder is not None and env.get("LOCAL_RANK", "0") == "0"
         self._beat: dict[str, Any] = {}
         self._resumed_step: int | None = None
