@@ -3,13 +3,13 @@
 import os
 import platform
 from importlib import metadata
+from pathlib import Path
 
 
 def describe(*packages: str) -> dict[str, object]:
     """Processor, cores, memory, Python, and the versions of shoestring and ``packages`` (None: absent)."""
-    model = next(
-        (line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), None
-    )
+    cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":", 1)[1].strip() for line in cpuinfo if line.startswith("model name")), None)
     return {
         "processor": model,
         "cores": os.cpu_count(),

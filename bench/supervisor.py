@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 
 from _machine import describe
-
 from shoestring.domain.facts import MarketSeen
 from shoestring.sim.executor import SimJob
 from shoestring.supervisor import Options

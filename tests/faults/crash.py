@@ -6,6 +6,7 @@ tells how many points there are, and every one of them is then tried.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from shoestring.domain.facts import Completed, Intended, StateChanged
@@ -119,7 +120,7 @@ def _overlaps(world: World) -> Iterator[str]:
             lives.setdefault(i.spec.run_id, []).append((i.launched_s, i.ended_s, token))
     for spans in lives.values():
         spans.sort()
-        for (_, end, one), (start, _, other) in zip(spans, spans[1:], strict=False):
+        for (_, end, one), (start, _, other) in pairwise(spans):
             if start < end:
                 yield f"I1: {one} and {other} were alive at once"
 
@@ -140,6 +141,5 @@ def _journal_rules(facts: list[Any]) -> Iterator[str]:
                 yield f"I1: token {fact.token} was used twice"
             if fact.token is not None:
                 tokens.add(fact.token)
-        elif isinstance(fact, Completed):
-            if fact.action_id not in open_launches:
-                yield f"I7: {fact.action_id} completed without an intent"
+        elif isinstance(fact, Completed) and fact.action_id not in open_launches:
+            yield f"I7: {fact.action_id} completed without an intent"

@@ -43,6 +43,8 @@ def book_all_runs(store: ChargeStore) -> Booked:
 
 def _journal_state(site: Site) -> str | None:
     """What changes when the journal does; None for journals that are not files, which are always read."""
-    path = Path(site.journal_url.removeprefix("sqlite:///"))
+    path = site.journal_place
+    if not isinstance(path, Path):
+        return None
     times = [p.stat().st_mtime_ns for p in (path, path.with_name(f"{path.name}-wal")) if p.is_file()]
     return f"journal at {max(times)}" if times else None

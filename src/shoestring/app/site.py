@@ -47,8 +47,9 @@ class Site:
         return self.folder / "supervisor.log"
 
     @property
-    def journal_url(self) -> str:
-        return self.settings.journal or f"sqlite:///{self.folder / 'journal.db'}"
+    def journal_place(self) -> str | Path:
+        """Where the facts are: the URL that the settings name, else a file of this folder."""
+        return self.settings.journal or self.folder / "journal.db"
 
     def live(self) -> dict[str, Any] | None:
         """The newest status the supervisor published; None before the first."""

@@ -109,7 +109,7 @@ def open_doors(site: Site) -> Doors:
     """The doors of a site. Raises BadInput when its engine's folder is gone or its settings make no sense."""
     executor = _open_engine(site)
     return Doors(
-        journal=SqlJournal(site.journal_url),
+        journal=SqlJournal(site.journal_place),
         executor=executor,
         clock=executor.clock,
         policy=policy_named(site.settings.policy),
