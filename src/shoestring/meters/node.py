@@ -42,6 +42,8 @@ class NodeMeter:
     _most: dict[str, int] = field(default_factory=dict)
     _gpu_busy_s: float = 0.0
     _gpu_power_j: float = 0.0
+    _gpu_power_whole: bool = True
+    _gpu_seen: bool = False
     _gpu_energy_before: float | None = None
     _busy_s: float = 0.0
     _idle_s: float = 0.0
@@ -80,7 +82,11 @@ class NodeMeter:
         else:
             self._idle_s += step
         self._gpu_busy_s += share * step
-        self._gpu_power_j += step * (0.0 if gpu is None or gpu.power_w is None else gpu.power_w)
+        self._gpu_seen = self._gpu_seen or gpu is not None
+        if gpu is not None and gpu.power_w is not None:
+            self._gpu_power_j += gpu.power_w * step
+        elif self._gpu_seen:
+            self._gpu_power_whole = False
 
     def _peak(self, name: str, value: int | None) -> int | None:
         """The most seen so far, also when the sensor is silent right now; None if it never spoke."""
@@ -94,21 +100,18 @@ class NodeMeter:
 
     def _energy(self, wall_s: float, gpu: GpuSample | None) -> tuple[float | None, str | None]:
         """Joules, and how they are known. A GPU without a figure makes the whole unknown, not just smaller."""
-        gpu_j = 0.0
-        if gpu is not None:
-            known = self._gpu_j(gpu)
-            if known is None:
-                return None, None
-            gpu_j = known
+        gpu_j = self._gpu_j(gpu) if self._gpu_seen else 0.0
+        if gpu_j is None:
+            return None, None
         measured = self.rapl.energy_j()
         if measured is not None:
             return measured + gpu_j, "measured"
         return estimate_cpu_j(cpu_s=self._cpu_s, wall_s=wall_s, vcpus=self.cpus()) + gpu_j, "estimate"
 
-    def _gpu_j(self, gpu: GpuSample) -> float | None:
-        """By the device's own counter, or else power readings times time."""
-        if gpu.energy_j is None:
-            return self._gpu_power_j if gpu.power_w is not None else None
-        if self._gpu_energy_before is None:
-            self._gpu_energy_before = gpu.energy_j
-        return max(0.0, gpu.energy_j - self._gpu_energy_before)
+    def _gpu_j(self, gpu: GpuSample | None) -> float | None:
+        """By the devices' own counter, or else power readings times time, if none is missing."""
+        if gpu is not None and gpu.energy_j is not None:
+            if self._gpu_energy_before is None:
+                self._gpu_energy_before = gpu.energy_j
+            return max(0.0, gpu.energy_j - self._gpu_energy_before)
+        return self._gpu_power_j if self._gpu_power_whole and self._gpu_energy_before is None else None

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shoestring.runner.notice import NoticeThread
 
 LOOK_S = 0.2  # between two looks at what is asked, announced and due
-METER_LINE_S = 5.0
+METER_LINE_S, METER_FIRST_S = 5.0, 1.0
 FOREIGN_LAST_S = 60.0
 CHUNK_BYTES = 1 << 16
 CHUNKS = 64  # read at once: a flood of output must not keep us from everything else
@@ -68,7 +68,7 @@ class Runner:
         self._killed = False
         self._noticed: object = None
         self._thread_troubles: deque[str] = deque(maxlen=10)
-        self._due = {"look": 0.0, "line": 0.0}
+        self._due = {"look": 0.0, "line": self.monotonic() + METER_FIRST_S}
         self._log = BoundedLog(
             folder / names.LOG, head_bytes=order.log_bytes, tail_bytes=max(1, order.log_bytes // 32)
         )

@@ -16,7 +16,7 @@ from shoestring.training.spool import open_plain, read_json, read_sealed, unseal
 
 CHUNK_BYTES = 4 << 20
 EVENT_BYTES = 256 << 20  # of events are read; three months of spans
-TAIL_BYTES = 8 << 10  # of the meter are read: its newest line says all
+TAILS_BYTES = (8 << 10, 4 << 20)  # of the meter are read: its newest line says all
 EXIT_KINDS = frozenset({"done", "failed", "saved", "hung", "out_of_time", "killed"})
 PHASES = frozenset({"preparing", "setup", "running", "stopping", "ended"})
 
@@ -161,10 +161,10 @@ def _reader(folder: Path) -> SpoolReader:
 def _meter(path: Path) -> Mapping[str, Any] | None:
     """The newest line with only numbers in it, or None where a sensor is missing."""
     newest = None
-    for offset in (max(0, _size(path) - TAIL_BYTES), 0):
-        for _, line in read_sealed(path, offset):
+    for tail in TAILS_BYTES:
+        for _, line in read_sealed(path, max(0, _size(path) - tail)):
             newest = line
-        if newest is not None or offset == 0:
+        if newest is not None:
             break
     if newest is None or number(newest.get("at")) is None:
         return None
