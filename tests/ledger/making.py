@@ -230,9 +230,7 @@ def compute_records(draw: st.DrawFn) -> UsageRecord:
     edges = [0, *cuts, total]
     kinds = [CostPart.COMPUTE, CostPart.LOST_WORK, CostPart.CHECKPOINT, CostPart.IDLE]
     parts = tuple(
-        part(draw(st.sampled_from(kinds)), a / 1e6, b / 1e6)
-        for a, b in itertools.pairwise(edges)
-        if a < b
+        part(draw(st.sampled_from(kinds)), a / 1e6, b / 1e6) for a, b in itertools.pairwise(edges) if a < b
     )
     changes = sorted(set(draw(st.lists(st.integers(1, max(1, total)), max_size=5))))
     prices = [(0.0, draw(usd))] + [(c / 1e6, draw(usd)) for c in changes]

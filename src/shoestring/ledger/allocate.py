@@ -1,0 +1,120 @@
+"""Allocation: whose cost is the cost that names nobody? By rules, in order, conserved to the last step."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from shoestring.domain.units import money
+from shoestring.ledger.split import split
+
+Keys = Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostLine:
+    """An amount with its dimensions.
+
+    Attributes:
+        drivers: what shares may be proportional to, e.g. ``usd``, ``accelerator_hours``, ``energy_kwh``.
+        rule: the allocation rule that made this line; None for a line as it was billed.
+    """
+
+    keys: Keys
+    usd: Decimal
+    drivers: Mapping[str, float] = field(default_factory=dict)
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationRule:
+    """Where the cost that matches goes.
+
+    Attributes:
+        match: dimension -> values of which a line has one; None among them: the line has no such label.
+        to: the dimension that gets shared over, e.g. ``team``.
+        method: ``even`` over ``targets`` (or everybody who has cost), ``proportional`` to ``driver``, or
+            ``fixed`` by ``shares``.
+    """
+
+    name: str
+    match: Mapping[str, tuple[str | None, ...]]
+    to: str
+    method: str
+    driver: str = "usd"
+    targets: tuple[str, ...] = ()
+    shares: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.method not in ("even", "proportional", "fixed"):
+            raise ValueError(f"rule {self.name}: method {self.method!r}; allowed: even, proportional, fixed")
+        if self.method == "fixed" and sum(self.shares.values()) != 1:
+            raise ValueError(f"rule {self.name}: shares add up to {sum(self.shares.values())}, not 1")
+
+    def matches(self, line: CostLine) -> bool:
+        return all(line.keys.get(dimension) in values for dimension, values in self.match.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """Lines after all rules. ``untouched``: rules that matched cost and found nobody to give it to."""
+
+    lines: tuple[CostLine, ...]
+    untouched: tuple[str, ...] = ()
+
+
+def allocate(lines: Sequence[CostLine], rules: Sequence[AllocationRule]) -> Allocation:
+    """Apply the rules in order; each sees what the ones before made. No amount is lost or made.
+
+    A rule's own lines are never shared out again by it, so rules can't loop.
+    """
+    current = list(lines)
+    untouched: list[str] = []
+    for rule in rules:
+        matched = [line for line in current if line.rule != rule.name and rule.matches(line)]
+        others = [line for line in current if not (line.rule != rule.name and rule.matches(line))]
+        if not matched:
+            continue
+        weights = _weights(rule, others)
+        if not weights:
+            untouched.append(rule.name)
+            continue
+        current = others + [share for line in matched for share in _shares(line, rule, weights)]
+    return Allocation(lines=tuple(current), untouched=tuple(untouched))
+
+
+def total_by(lines: Sequence[CostLine], dimension: str) -> dict[str | None, Decimal]:
+    """Sums by one dimension."""
+    sums: dict[str | None, Decimal] = {}
+    for line in lines:
+        key = line.keys.get(dimension)
+        sums[key] = sums.get(key, money(0)) + line.usd
+    return sums
+
+
+def _weights(rule: AllocationRule, others: Sequence[CostLine]) -> dict[str, Decimal | float | int]:
+    if rule.method == "fixed":
+        return dict(rule.shares)
+    there = sorted({key for line in others if (key := line.keys.get(rule.to)) is not None})
+    if rule.method == "even":
+        return dict.fromkeys(rule.targets or there, 1)
+    found = dict.fromkeys(rule.targets or there, 0.0)
+    amount: Callable[[CostLine], float] = (
+        (lambda line: float(line.usd))
+        if rule.driver == "usd"
+        else lambda line: line.drivers.get(rule.driver, 0.0)
+    )
+    for line in others:
+        key = line.keys.get(rule.to)
+        if key in found:
+            found[key] += max(0.0, amount(line))
+    return {key: weight for key, weight in found.items() if weight > 0}
+
+
+def _shares(
+    line: CostLine, rule: AllocationRule, weights: Mapping[str, Decimal | float | int]
+) -> list[CostLine]:
+    return [
+        replace(line, keys={**line.keys, rule.to: key}, usd=share, drivers={}, rule=rule.name)
+        for key, share in split(line.usd, weights).items()
+        if share != 0
+    ]

@@ -1,0 +1,96 @@
+"""Budgets: a tree of limits, where each stands, and what it leaves to a run."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from shoestring.ledger.budgets import Budget, Commitment, Spending, allowances_for, status_of, tree
+
+TODAY = date(2026, 1, 11)
+VISION = {"team": "vision", "project": "eyes"}
+
+
+def budget(limit="100", **kwargs):
+    scope = {k: kwargs.pop(k) for k in ("team", "project", "experiment") if k in kwargs}
+    return Budget(scope=scope, limit_usd=Decimal(limit), **kwargs)
+
+
+def spend(day, usd, labels=VISION, **kwargs):
+    return Spending(day=date(2026, 1, day), labels=labels, usd=Decimal(usd), **kwargs)
+
+
+def status(b, *spending, commitments=()):
+    return status_of(b, spending, commitments, TODAY)
+
+
+def test_only_what_carries_the_labels_counts():
+    other = spend(3, "50", {"team": "nlp"})
+    assert status(budget(team="vision"), spend(2, "10"), other).spent_usd == 10
+    assert status(budget(), spend(2, "10"), other).spent_usd == 60
+
+
+def test_a_month_begins_anew_and_a_one_off_does_not():
+    december = Spending(day=date(2025, 12, 31), labels=VISION, usd=Decimal(70))
+    assert status(budget(), december, spend(1, "10")).spent_usd == 10
+    assert status(budget(period="once"), december, spend(1, "10")).spent_usd == 80
+    assert status(budget(period="once", since=date(2026, 1, 1)), december, spend(1, "10")).spent_usd == 10
+
+
+def test_forecast_and_day_of_breach_follow_the_daily_rate():
+    s = status(budget("150"), *(spend(day, "10") for day in range(1, 11)))
+    assert s.forecast_usd == 310
+    assert s.breach_on == date(
+        2026, 1, 16
+    )  # ten days spent 100; the 150th dollar falls on the fifteenth's end
+
+
+def test_today_counts_when_it_has_already_cost_more_than_the_rate():
+    assert status(budget("150"), spend(1, "10"), spend(11, "400")).forecast_usd == 410
+
+
+def test_a_budget_that_is_passed_is_breached_today():
+    s = status(budget("5"), spend(2, "10"))
+    assert (s.breached, s.remaining_usd, s.breach_on) == (True, -5, TODAY)
+
+
+def test_nothing_can_be_forecast_on_the_first_day_or_for_a_one_off():
+    first = status_of(budget(), [spend(1, "10")], (), date(2026, 1, 1))
+    assert first.forecast_usd is None
+    assert status(budget(period="once"), spend(2, "10")).forecast_usd is None
+
+
+def test_what_running_jobs_will_cost_and_what_others_spent_is_shown_beside():
+    s = status(
+        budget(team="vision"),
+        spend(2, "10"),
+        spend(3, "7", ours=False),
+        commitments=[Commitment(labels=VISION, usd=Decimal(30)), Commitment(labels={}, usd=Decimal(9))],
+    )
+    assert (s.spent_usd, s.outside_usd, s.committed_usd) == (17, 7, 30)
+
+
+def test_a_run_gets_every_allowance_on_its_path():
+    statuses = [
+        status(budget("100", on_breach="suspend"), spend(2, "10")),
+        status(budget("50", team="vision", on_breach="hold"), spend(2, "10")),
+        status(budget("9", team="nlp"), spend(2, "10")),
+    ]
+    left = [(a.scope, a.remaining_usd, a.on_breach) for a in allowances_for(VISION, statuses)]
+    assert left == [("organization", 90.0, "suspend"), ("team=vision", 40.0, "hold")]
+
+
+def test_the_tree_follows_from_the_scopes():
+    budgets = [budget(team="vision", project="eyes"), budget(team="nlp"), budget(), budget(team="vision")]
+    assert [(depth, b.name) for depth, b in tree(budgets)] == [
+        (0, "organization"),
+        (1, "team=nlp"),
+        (1, "team=vision"),
+        (2, "team=vision/project=eyes"),
+    ]
+
+
+@pytest.mark.parametrize("bad", [{"on_breach": "kill"}, {"period": "day"}, {"limit": "-1"}, {"limit": "NaN"}])
+def test_budgets_that_make_no_sense_are_refused(bad):
+    with pytest.raises(ValueError):
+        budget(**bad)

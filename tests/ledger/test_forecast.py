@@ -1,0 +1,98 @@
+"""Forecasts whose bands hold what they promise, and anomalies that name their driver."""
+
+import numpy as np
+import pytest
+
+from shoestring.ledger.anomalies import anomalies
+from shoestring.ledger.forecast import forecast
+
+RNG_SEED = 7
+
+
+def months(seed, days=120, noise=5.0, trend=0.3):
+    """A weekly rhythm on a slow trend, with heavy-tailed noise."""
+    rng = np.random.default_rng(seed)
+    rhythm = np.array([100, 110, 105, 100, 90, 30, 25.0])
+    return np.maximum(
+        0, rhythm[np.arange(days) % 7] + trend * np.arange(days) + noise * rng.standard_t(4, days)
+    )
+
+
+def test_a_steady_past_goes_on():
+    told = forecast([10.0] * 30, 7)
+    assert told.days == pytest.approx([10.0] * 7)
+    assert (told.total, told.total_low, told.total_high) == pytest.approx((70, 70, 70))
+
+
+def test_the_week_has_its_rhythm():
+    told = forecast([100, 100, 100, 100, 100, 0, 0] * 6, 7)
+    assert told.days == pytest.approx([100] * 5 + [0] * 2)
+    assert told.method == "weekly_trend"
+
+
+def test_a_short_past_gives_its_rate():
+    assert forecast([4.0, 6.0], 3).method == "run_rate"
+    assert forecast([4.0, 6.0], 3).total == pytest.approx(15)
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9])
+def test_bands_hold_as_many_days_as_they_promise(coverage):
+    held = []
+    for seed in range(9):
+        past = months(RNG_SEED + seed)
+        for cut in range(60, 113, 13):
+            told = forecast(past[:cut], 7, coverage=coverage)
+            held += [low <= v <= high for low, v, high in zip(told.low, past[cut:], told.high, strict=False)]
+    assert coverage - 0.06 <= np.mean(held) <= coverage + 0.08
+
+
+def test_the_backtest_is_told():
+    assert forecast(months(1), 7).backtest_coverage == pytest.approx(0.8, abs=0.12)
+    assert forecast([1.0] * 5, 7).backtest_coverage is None
+
+
+def test_one_wild_day_does_not_bend_the_forecast():
+    calm = months(3)
+    wild = calm.copy()
+    wild[50] = 10_000
+    assert forecast(wild, 7).total == pytest.approx(forecast(calm, 7).total, rel=0.02)
+
+
+@pytest.mark.parametrize(("history", "ahead"), [([], 1), ([1.0], 0), ([float("nan")], 1)])
+def test_no_past_no_forecast(history, ahead):
+    with pytest.raises(ValueError):
+        forecast(history, ahead)
+
+
+def two_teams(seed=1, days=60):
+    rng = np.random.default_rng(seed)
+    return {"nlp": 50 + rng.normal(0, 2, days), "vision": 80 + rng.normal(0, 2, days)}
+
+
+def test_a_spike_names_its_day_and_its_driver():
+    series = two_teams()
+    series["vision"][40] += 200
+    (found,) = anomalies(series)
+    assert (found.day, found.kind, found.drivers[0][0]) == (40, "spike", "vision")
+    assert found.usd == pytest.approx(200, abs=15)
+
+
+def test_a_lasting_change_is_a_level_with_its_cause():
+    for cause, use in [("price", 1.0), ("quantity", 1.5)]:
+        series = two_teams()
+        series["nlp"][30:] += 65
+        quantities = np.full(60, 100.0)
+        quantities[30:] *= use
+        levels = [a for a in anomalies(series, quantities) if a.kind == "level"]
+        assert [(a.day, a.drivers[0][0], a.because) for a in levels] == [(30, "nlp", cause)]
+
+
+def test_ordinary_months_are_left_in_peace():
+    alarms = [len(anomalies({"all": months(seed, trend=0.0)})) for seed in range(20)]
+    assert sum(alarms) <= 10  # 20 x 120 days of heavy-tailed noise
+
+
+def test_cents_and_short_pasts_alarm_nobody():
+    assert anomalies({"a": [0.01] * 20 + [0.5]}) == ()
+    assert anomalies({"a": [1.0, 1.0, 90.0]}) == ()
+    assert anomalies({}) == ()
