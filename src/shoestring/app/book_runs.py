@@ -6,6 +6,7 @@ from pathlib import Path
 
 from shoestring.app.site import Site, sites, user_name
 from shoestring.domain.errors import ShoestringError
+from shoestring.ledger.receipt import Receipt
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_runs import book_run, booked_state
 from shoestring.workflows.receipt import receipt_of
@@ -39,6 +40,21 @@ def book_all_runs(store: ChargeStore) -> Booked:
         else:
             runs.append(site.run_id)
     return Booked(runs=tuple(runs), failed=tuple(failed))
+
+
+def all_receipts() -> list[Receipt]:
+    """The receipts of this machine's runs; those that can't be read are passed over (booking tells them)."""
+    from shoestring.app.wiring import open_doors  # late: it brings every engine along
+
+    receipts = []
+    for site in sites():
+        try:
+            doors = open_doors(site)
+            now = doors.clock.now()
+            receipts.append(receipt_of(doors.journal, site.run_id, now=now, prices=doors.data_prices))
+        except ShoestringError:
+            continue
+    return receipts
 
 
 def _journal_state(site: Site) -> str | None:

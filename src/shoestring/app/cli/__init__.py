@@ -16,6 +16,8 @@ class Verb:
     group: str
 
 
+MAX_PROBLEMS = 20  # of a bad job file; `shoestring validate` shows all
+
 VERBS: dict[str, Verb] = {
     "validate": Verb(module="validate", help="Check a job file; list every problem at once.", group="Jobs"),
     "run": Verb(module="run", help="Run a job, follow the market, meet the deadline.", group="Jobs"),
@@ -26,6 +28,10 @@ VERBS: dict[str, Verb] = {
     "receipt": Verb(module="receipt", help="What a run cost, why, and what it saved.", group="Money"),
     "bills": Verb(module="bills", help="Bring bills into the ledger; close months.", group="Money"),
     "costs": Verb(module="costs", help="What was spent, by team or anything else.", group="Money"),
+    "budget": Verb(module="budget", help="Limits by label: spent, forecast, breach.", group="Money"),
+    "savings": Verb(
+        module="savings", help="What was saved, on the bill and against baselines.", group="Money"
+    ),
     "focus": Verb(module="focus", help="Export FOCUS files, and check any for conformance.", group="Money"),
     "rehearse": Verb(module="rehearse", help="Prove that a job survives preemptions.", group="Jobs"),
     "explain": Verb(module="explain", help="Every decision with its reason and runner-up.", group="Jobs"),
@@ -58,6 +64,9 @@ def main() -> None:
         application(args=words, prog_name=f"shoestring {arguments[0]}", obj=command_words)
     except ShoestringError as error:
         print(f"error: {error}", file=sys.stderr)
+        for problem in getattr(error, "problems", ())[1:MAX_PROBLEMS]:
+            line = "" if problem.line is None else f"line {problem.line}: "
+            print(f"{problem.severity}: {line}{problem.where}: {problem.message}", file=sys.stderr)
         if error.next_step:
             print(f"next:  {error.next_step}", file=sys.stderr)
         sys.exit(error.exit_code)
