@@ -226,7 +226,7 @@ class Checkpointer:
             BadInput: the checkpoint does not fit this script, or needs a newer shoestring.
         """
         begun = time.monotonic()
-        found = restoring.candidates(self._root, self.session.restore)
+        found = restoring.candidates(self._root, self.session.restore, self._ranks)
         for result in restoring.newest_whole(found, self._states, self._ranks):
             if isinstance(result, restoring.Rejected):
                 log.warning("Checkpoint %s is not usable: %s", result.id, result.reason)

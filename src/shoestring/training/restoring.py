@@ -40,7 +40,7 @@ class Loaded:
     own_rng: bool
 
 
-def candidates(root: Folder | None, pinned: Sequence[Pinned] | None) -> list[Candidate]:
+def candidates(root: Folder | None, pinned: Sequence[Pinned] | None, ranks: Ranks) -> list[Candidate]:
     """What may be restored, newest first.
 
     The journal, not the bucket, says which checkpoint is ours: where it speaks, only its list counts. Without
@@ -55,7 +55,7 @@ def candidates(root: Folder | None, pinned: Sequence[Pinned] | None) -> list[Can
         return []
     return [
         Candidate(id=name, folder=root.child(name), manifest_sha256=None)
-        for name in checkpoints.complete(root)
+        for name in ranks.of_first(checkpoints.complete(root) if ranks.first else [])
     ]
 
 

@@ -12,7 +12,7 @@ node's wall clock, in seconds since the epoch; the executor translates them to t
       runner/meter.jsonl        sealed lines: meter totals so far
       runner/exit.json          durable once the command has ended: exit code, times
       job/heartbeat.json        newest heartbeat                               replaced atomically
-      job/events.jsonl          sealed lines: checkpoint committed | restored | span
+      job/events.jsonl          sealed lines: checkpoint | restore | span | rejected | save_failed
       log                       stdout and stderr of the command
 
 A *sealed line* is ``<crc32 as 8 hex digits> <compact JSON>\\n``: a torn or altered line is seen and skipped,
