@@ -6,6 +6,7 @@ works any more: code that tidies up on the way out must not be able to help.
 
 import os
 import random
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ class Disk:
                 continue
             if what == "create" and os.path.isfile(path):
                 os.unlink(path)
-            elif what == "mkdir" and os.path.isdir(path) and not os.listdir(path):
-                os.rmdir(path)
+            elif what == "mkdir":
+                shutil.rmtree(path, ignore_errors=True)
             elif what == "rename" and os.path.exists(path) and not os.path.exists(undo):
                 os.rename(path, undo)
             elif what == "unlink" and os.path.isdir(os.path.dirname(path)):
@@ -74,10 +75,11 @@ class MortalFileSystem(LocalFileSystem):
         return str(path).removeprefix("mortal://").rstrip("/")
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        if not os.path.isdir(path):
-            self.disk.operation(f"mkdir {os.path.basename(path)}")
-            self.disk.unsynced_names.append(("mkdir", path, None))
-        os.makedirs(path, exist_ok=exist_ok)
+        missing = [p for p in (Path(path), *Path(path).parents) if not p.exists()]
+        for folder in reversed(missing):
+            self.disk.operation(f"mkdir {folder.name}")
+            self.disk.unsynced_names.append(("mkdir", str(folder), None))
+            folder.mkdir()
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> Any:
         if mode == "rb":

@@ -130,6 +130,16 @@ def test_a_power_loss_at_any_file_operation_loses_no_durable_checkpoint(before, 
     print(f"{images} power-loss images")
 
 
+def test_the_very_first_checkpoint_survives_a_power_loss(before, tmp_path, monkeypatch):
+    for loss in range(10):
+        root = tmp_path / str(loss) / "new" / "folders"
+        disk = Disk(None)
+        assert save_step_six(before, root, disk, monkeypatch).error is None
+        disk.lose(random.Random(loss))
+        assert saved_steps(root) == [6]
+        assert check(before, root, monkeypatch) == 6
+
+
 def test_without_fsync_the_same_test_fails(before, tmp_path, monkeypatch):
     """A test of the test: were data not made durable before the manifest, the images would show it."""
     log = operations(before, tmp_path, monkeypatch)

@@ -86,7 +86,7 @@ def _files(fs: Any, path: str) -> Iterator[_File]:
 
 def _is_whole(fs: Any, root: str, path: str, files: tuple[_File, ...], marker: str | None) -> bool:
     names = {file.path for file in files}
-    if not files or any(file.size == 0 for file in files):
+    if not files or any(file.size == 0 and file.path != marker for file in files):
         return False  # a shard of no bytes was being written when the node went away
     if marker is not None and marker not in names and not _named_by(fs, f"{root}/{marker}", path):
         return False

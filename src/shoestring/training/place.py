@@ -54,10 +54,13 @@ class Folder:
         return self.uri.rsplit("/", 1)[-1]
 
     def create(self) -> None:
-        """Make the folder and the ones above it."""
+        """Make the folder and the ones above it; all of their names are durable then."""
+        folder = Path(self._root)
+        fresh = [folder, *(p for p in folder.parents if self._local and not p.exists())]
         self._fs.makedirs(self._root, exist_ok=True)
         if self._local:
-            sync_folder(Path(self._root).parent)
+            for one in fresh:
+                sync_folder(one.parent)
 
     def names(self) -> list[str]:
         """Names in the folder, sorted; none if it does not exist."""
