@@ -1,5 +1,6 @@
 """From a job file or a bare command to a run with a supervisor: the wiring behind `shoestring run`."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -120,7 +121,8 @@ def check_writable(spec: CheckpointSpec, site: Site) -> None:
             os.fsync(file.fileno())
         probe.unlink()
     except OSError as error:
-        probe.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            probe.unlink()
         raise BadInput(
             f"checkpoint folder {folder} can't be written: {error.strerror or error}",
             next_step="give another folder under checkpoint: where",

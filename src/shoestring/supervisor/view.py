@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shoestring.domain.fleet import AttemptView, Bounds, FleetView, Phase, RunView
 from shoestring.domain.offer import Offer
-from shoestring.domain.run import Observation, Outcome
+from shoestring.domain.run import Observation, Outcome, RunState
 from shoestring.domain.units import SECONDS_PER_HOUR, seconds_between
 from shoestring.domain.workload import HoursOf, Steps
 from shoestring.supervisor.book import AttemptBook, RunBook
@@ -126,7 +126,7 @@ def progress_of(run: RunBook) -> Progress:
         beat = seen.heartbeat
         if beat is not None and total is None:
             total = beat.total_steps
-        if beat is not None and not attempt.ended:
+        if beat is not None and (not attempt.ended or run.state is RunState.SUCCEEDED):
             step = beat.step
         elif beat is not None and step is None:
             step = 0

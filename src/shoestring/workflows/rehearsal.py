@@ -1,10 +1,12 @@
 """What a rehearsal has shown: two runs compared, and the Profile that follows."""
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from shoestring.domain.offer import Offer
 from shoestring.domain.run import CheckpointFact, ExitKind, Observation, Profile
@@ -163,9 +165,9 @@ def _last(seen: Observation) -> CheckpointFact | None:
 
 
 def _weights(checkpoint: CheckpointFact) -> str | None:
-    """Digest of a checkpoint's weights by a process that saw neither run; foreign ones by their files."""
+    """Digest of a checkpoint's weights by a process that saw neither run; of foreign ones, of all their files."""
     if checkpoint.trigger == "foreign":
-        return checkpoint.manifest_sha256
+        return _files_sha256(Path(checkpoint.uri.removeprefix("file://")))
     done = subprocess.run(
         [sys.executable, "-m", "shoestring.training.digest", checkpoint.uri],
         capture_output=True,
@@ -174,3 +176,15 @@ def _weights(checkpoint: CheckpointFact) -> str | None:
         check=False,
     )
     return done.stdout.split()[0] if done.returncode == 0 and done.stdout else None
+
+
+def _files_sha256(folder: Path) -> str | None:
+    """Digest over names and contents; None for what is not on this machine's disk."""
+    if not folder.exists():
+        return None
+    digest = hashlib.sha256()
+    for path in sorted(p for p in (folder.rglob("*") if folder.is_dir() else [folder]) if p.is_file()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(folder)} {content}\n".encode())
+    return digest.hexdigest()

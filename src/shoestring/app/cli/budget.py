@@ -50,7 +50,8 @@ def command(
         budget = set_budget(
             store, what, limit, period=period, on_breach=on_breach, since=first, why=why, user=user, now=now
         )
-        told = f"{budget.name}: {budget.limit_usd:,.2f} $ {'a month' if budget.period == 'month' else 'once'}, then {budget.on_breach}"
+        often = "a month" if budget.period == "month" else "once"
+        told = f"{budget.name}: {budget.limit_usd:,.2f} $ {often}, then {budget.on_breach}"
     elif action == "remove":
         told = f"{remove_budget(store, what, why=why, user=user, now=now).name}: no limit any more"
     elif action == "approve":
