@@ -32,6 +32,7 @@ def main() -> None:
         scheduler=scheduler,
         sampler=sampler,
         where=arguments.checkpoints,
+        every_steps=arguments.save_every,
     )
     for step, batch in zip(checkpointer.steps(arguments.steps), sampler, strict=False):  # (4)
         images, labels = train[0][batch], train[1][batch]
@@ -89,6 +90,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--print-every", type=int, default=50)
     parser.add_argument("--checkpoints", help="where to save outside a run")
+    parser.add_argument("--save-every", type=int, help="save after so many steps, too")
     parser.add_argument("--weights", type=Path, help="file for the final weights")
     return parser.parse_args()
 

@@ -125,6 +125,11 @@ class TestKeeping:
         assert not litter.exists()
         assert (tmp_path / "notes.txt").exists()
 
+    def test_saves_can_be_counted_in_steps(self, tmp_path):
+        training = Training()
+        training.train(training.checkpointer(tmp_path, every_steps=3, keep_last=9), 8)
+        assert saved_steps(tmp_path) == [8, 6, 3]
+
 
 class TestFallingBack:
     def test_a_corrupt_checkpoint_is_reported_and_the_one_before_is_used(self, tmp_path, spooled, caplog):

@@ -37,6 +37,7 @@ class Checkpointer:
         where: folder or fsspec URI, e.g. ``s3://bucket/run``. A run's own setting goes before it.
         keep_last: complete checkpoints to keep.
         interval_s: seconds between saves outside a run; None: from what a save costs (see Schedule).
+        every_steps: save after each so many steps as well, inside a run too; None: by time alone.
 
     With several processes every rank makes a Checkpointer, and calls it, at the same places.
     """
@@ -47,6 +48,7 @@ class Checkpointer:
         where: str | os.PathLike[str] | None = None,
         keep_last: int = 2,
         interval_s: float | None = None,
+        every_steps: int | None = None,
         session: Session | None = None,
         **objects: Any,
     ) -> None:
@@ -58,7 +60,7 @@ class Checkpointer:
         self._sampler = objects.get("sampler")
         place = self.session.checkpoint_dir or where
         self._root = Folder.at(place) if place else None
-        self._keep = keep_last
+        self._keep, self._every_steps = keep_last, every_steps
         self._ranks = Ranks()
         self._schedule = Schedule(interval_s=self.session.interval_s or interval_s, started=time.monotonic())
         self._watch = Watch(self.session, self._schedule, self._ranks)
@@ -112,6 +114,8 @@ class Checkpointer:
             self._stop(decision.trigger or "asked")
         elif decision.trigger is not None:
             self.save(decision.trigger)
+        elif self._every_steps and self._root is not None and step % self._every_steps == 0:
+            self.save("due")
 
     def close(self) -> None:
         """Save a last time and wait until it is durable; call it after the last step."""
@@ -131,8 +135,6 @@ class Checkpointer:
         """
         if self._root is None:
             raise BadInput("nowhere to save", next_step="Checkpointer(where='checkpoints', ...)")
-        if trigger == "due" and self._save is not None and self._ranks.size == 1:
-            return  # still writing: this one would only queue up
         begun = time.monotonic()
         self.session.cut(self.step_done)
         self._finish()
