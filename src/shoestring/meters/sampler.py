@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # the runner must be up at once, and all doors together take 
     from shoestring.ports import Meter
 
 SHORTEST_S, LONGEST_S = 1.0, 5.0
-DUTY = 0.002  # of one core is what looking may cost; nodes with very many processes are looked at less often
+DUTY = 0.001  # of one core is what looking may cost; nodes with very many processes are looked at less often
 
 
 class Sampler:

@@ -30,7 +30,7 @@ from shoestring.training.spool import read_json
 if TYPE_CHECKING:
     from shoestring.runner.notice import NoticeThread
 
-LOOK_S = 0.2  # between two looks at what is asked, announced and due
+LOOK_S = 0.5  # between two looks at what is asked and due; waking up is what costs, not looking
 METER_LINE_S, METER_FIRST_S = 5.0, 1.0
 FOREIGN_LAST_S = 60.0
 CHUNK_BYTES = 1 << 16
@@ -62,7 +62,7 @@ class Runner:
         """
         self._umask = os.umask(0o077)
         order, folder = self.order, self.folder
-        self._notices = _notices(order)
+        self._notices = _notices(order, self._nudge)
         self._stopping: str | None = None
         self._stop_began: float | None = None
         self._killed = False
@@ -231,6 +231,11 @@ class Runner:
         if self._noticed is not None:
             child.send(signal.Signals[self.order.notice_signal])
 
+    def _nudge(self) -> None:
+        """From another thread: look now."""
+        self._due["look"] = 0.0
+        self._wake.nudge()
+
     def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
         name = failure.thread.name if failure.thread is not None else "a thread"
         self._thread_troubles.append(f"{name}: {failure.exc_type.__name__}: {failure.exc_value}")
@@ -240,10 +245,10 @@ class Runner:
             self._record.trouble(self._thread_troubles.popleft())
 
 
-def _notices(order: JobOrder) -> "NoticeThread | None":
+def _notices(order: JobOrder, found: Callable[[], None]) -> "NoticeThread | None":
     """Raises BadInput for an address that can't be asked."""
     if order.notice_url is None:
         return None
     from shoestring.runner.notice import NoticePoller, NoticeThread  # its HTTP client loads slowly
 
-    return NoticeThread(NoticePoller(order.notice_url), order.notice_poll_s)
+    return NoticeThread(NoticePoller(order.notice_url), order.notice_poll_s, found)

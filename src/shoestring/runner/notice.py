@@ -8,6 +8,7 @@ import http.client
 import json
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,17 +62,22 @@ class NoticePoller:
 
 
 class NoticeThread(threading.Thread):
-    """Polls beside the runner's loop: metadata that hangs must not hold up log, meter or limits."""
+    """Polls beside the runner's loop: metadata that hangs must not hold up log, meter or limits.
 
-    def __init__(self, poller: NoticePoller, every_s: float) -> None:
+    Args:
+        found: called once, from this thread, as soon as there is a notice.
+    """
+
+    def __init__(self, poller: NoticePoller, every_s: float, found: Callable[[], None]) -> None:
         super().__init__(name="notice", daemon=True)
-        self._poller, self._every_s = poller, every_s
+        self._poller, self._every_s, self._found = poller, every_s, found
         self.notice: dict[str, Any] | None = None
 
     def run(self) -> None:
         while (notice := self._poller.look()) is None:
             time.sleep(self._every_s)
         self.notice = notice
+        self._found()
 
 
 def _moment(text: str) -> float:

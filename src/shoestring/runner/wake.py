@@ -16,12 +16,16 @@ class Wake:
 
     def __init__(self, heard: Mapping[int, Callable[[], None]]) -> None:
         self._heard = heard
-        self._reading, writing = os.pipe()
+        self._reading, self._writing = os.pipe()
         os.set_blocking(self._reading, False)
-        os.set_blocking(writing, False)
-        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        os.set_blocking(self._writing, False)
+        signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         for number in (*heard, signal.SIGCHLD):
             signal.signal(number, _nothing)
+
+    def nudge(self) -> None:
+        """End the sleep, from any thread. Raises BlockingIOError if the loop has not looked for very long."""
+        os.write(self._writing, b"\0")
 
     def wait(self, output: int | None, timeout_s: float) -> bool:
         """Wait at most ``timeout_s``; whether there is something to read from ``output``."""
