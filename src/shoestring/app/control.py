@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from shoestring.app.environment import env_again
 from shoestring.app.lookup import book_of, status_rows, supervised
 from shoestring.app.site import Site, user_name
 from shoestring.app.supervise import spawn
@@ -72,7 +73,7 @@ def wait_for_states(site: Site, states: set[str], *, timeout_s: float) -> dict[s
     until = time.monotonic() + timeout_s
     row: dict[str, Any] = {"run_id": site.run_id, "state": "unknown"}
     while time.monotonic() < until:
-        ensure_supervisor(site, {})
+        ensure_supervisor(site, env_again(site, [], strict=False))
         rows = status_rows(site.run_id, 1)
         row = rows[0] if rows else row
         if row["state"] in states and (row.get("offer") is None):

@@ -16,10 +16,10 @@ from pathlib import Path
 from types import FrameType
 
 from shoestring.app.site import Site, find_site
-from shoestring.app.wiring import Doors, open_doors
+from shoestring.app.wiring import Doors, open_doors, tick_real_s
 from shoestring.domain import codec
-from shoestring.domain.errors import ExecutorUnavailable, JournalUnavailable, StaleLeader
-from shoestring.supervisor import Supervisor, TickReport
+from shoestring.domain.errors import BadInput, ExecutorUnavailable, JournalUnavailable, StaleLeader
+from shoestring.supervisor import RunBook, Supervisor, TickReport
 from shoestring.training.spool import replace_json
 from shoestring.workflows.status import describe_decision, status_of
 
@@ -74,7 +74,7 @@ def main(folder: Path) -> int:
             clock=doors.clock,
             lease=lease,
             spent_usd=doors.spent_usd,
-            env_of=lambda run_id: env,
+            env_of=lambda run_id: _complete(supervisor.book.runs[run_id], env),
             options=doors.options,
         )
         log.info("leading with epoch %d", lease.epoch)
@@ -106,7 +106,7 @@ def _lead(supervisor: Supervisor, site: Site, doors: Doors, stopping: list[int])
         if stopping:
             log.info("asked to stop by signal %d; jobs go on by themselves", stopping[0])
             return
-        time.sleep(site.settings.tick_real_s)
+        time.sleep(tick_real_s(site.settings, doors.clock.scale))
 
 
 def publish(supervisor: Supervisor, site: Site, doors: Doors, report: TickReport) -> None:
@@ -130,6 +130,18 @@ def publish(supervisor: Supervisor, site: Site, doors: Doors, report: TickReport
         site.live_file,
         {"at": report.now.isoformat(), "real": time.time(), "pid": os.getpid(), "runs": rows},
     )
+
+
+def _complete(run: RunBook, env: Mapping[str, str]) -> Mapping[str, str]:
+    """The job's variables. Raises BadInput when some are not known to this supervisor: it took over from one
+    that died, and values are never stored. It then watches over what runs, but launches nothing."""
+    missing = [name for name in run.submitted.workload.env_names if name not in env]
+    if missing:
+        raise BadInput(
+            f"no values for {', '.join(missing)}: they are not stored",
+            next_step=f"shoestring resume {run.run_id} --env {missing[0]}=...",
+        )
+    return env
 
 
 def _stop(stopping: list[int], number: int, frame: FrameType | None) -> None:

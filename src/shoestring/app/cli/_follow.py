@@ -12,7 +12,8 @@ from rich.text import Text
 
 from shoestring.app.cli._show import console, print_json, progress_line, state_text, steps_text, usd
 from shoestring.app.control import ask, ensure_supervisor
-from shoestring.app.lookup import status_rows, supervised
+from shoestring.app.environment import env_again
+from shoestring.app.lookup import supervised
 from shoestring.app.site import Site
 from shoestring.domain.errors import DONE, FAILED, SUSPENDED
 from shoestring.domain.text import printable
@@ -44,14 +45,14 @@ def follow(site: Site, *, as_json: bool = False) -> int:
 
 
 def _watch(site: Site, out: Console, *, quiet: bool) -> dict[str, Any]:
-    silent_until = time.monotonic() + SILENCE_S
+    since, silent_until = time.time(), time.monotonic() + SILENCE_S
     shown = ""
     live = Live(console=out, refresh_per_second=4, transient=True) if out.is_terminal and not quiet else None
     if live is not None:
         live.start()
     try:
         while True:
-            row = _row(site)
+            row = _row(site, since)
             if row is not None:
                 if row["state"] in EXIT_CODE and row.get("offer") is None:
                     return row
@@ -63,7 +64,9 @@ def _watch(site: Site, out: Console, *, quiet: bool) -> dict[str, Any]:
             if supervised(site):
                 silent_until = time.monotonic() + SILENCE_S
             elif time.monotonic() > silent_until:
-                ensure_supervisor(site, {})  # it died: another takes over, nothing is launched twice
+                ensure_supervisor(
+                    site, env_again(site, [], strict=False)
+                )  # it died: another takes over, nothing is launched twice
                 silent_until = time.monotonic() + SILENCE_S
             time.sleep(POLL_S)
     finally:
@@ -71,10 +74,12 @@ def _watch(site: Site, out: Console, *, quiet: bool) -> dict[str, Any]:
             live.stop()
 
 
-def _row(site: Site) -> dict[str, Any] | None:
+def _row(site: Site, since: float) -> dict[str, Any] | None:
+    """The newest status, if it was published since we watch: an older one tells of an earlier life."""
     published = site.live()
-    rows = published["runs"] if published is not None else status_rows(site.run_id, 1)
-    return next((r for r in rows if r["run_id"] == site.run_id), None)
+    if published is None or published["real"] < since:
+        return None
+    return next((r for r in published["runs"] if r["run_id"] == site.run_id), None)
 
 
 def _milestone(row: dict[str, Any]) -> str:
