@@ -173,12 +173,12 @@ def ask(store: ChargeStore, question: Question) -> Answer:
 
 def _answer(engine: Any, table: str, question: Question) -> Answer:
     where, values = _where(question)
-    amount = f"cast({METRICS[question.metric]} * x_UsdPerUnit as {MONEY})"
+    amount = in_usd(METRICS[question.metric])
     keys = [f"cast({dimension_sql(name)} as varchar)" for name in question.by]
     group = f"group by {', '.join(str(n + 1) for n in range(len(keys)))}" if keys else ""
     rows = engine.execute(
         f"""select {"".join(k + ", " for k in keys)} coalesce(sum({amount}), 0) as usd,
-              coalesce(sum(cast(ListCost * x_UsdPerUnit as {MONEY})), 0), sum(x_Rows),
+              coalesce(sum({in_usd("ListCost")}), 0), sum(x_Rows),
               sum(x_AcceleratorSeconds) / 3600, sum(x_EnergyKwh)
             from {table} {where} {group} order by usd desc, {", ".join(keys) or "1"}""",
         values,
@@ -224,6 +224,11 @@ def _answer(engine: Any, table: str, question: Question) -> Answer:
         unconverted={currency or "?": _money(total) for currency, total in foreign},
         more_rows=len(lines) - len(shown),
     )
+
+
+def in_usd(column: str) -> str:
+    """SQL of an amount in dollars. Most are in dollars already: products of decimals are the slow part."""
+    return f"case when x_UsdPerUnit = 1 then {column} else cast({column} * x_UsdPerUnit as {MONEY}) end"
 
 
 def dimension_sql(name: str) -> str:
@@ -282,4 +287,5 @@ def _fiscal(calendar: FiscalCalendar) -> Any:
 
 
 def _money(value: Any) -> Decimal:
-    return money(Decimal(value or 0))
+    exact = Decimal(value or 0)
+    return exact if exact.as_tuple().exponent == -12 else money(exact)

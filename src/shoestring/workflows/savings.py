@@ -8,7 +8,7 @@ from typing import Any
 from shoestring.domain.units import money
 from shoestring.ledger.receipt import Receipt
 from shoestring.ledger.savings import Avoided, BilledSum, Realized, avoided, realized
-from shoestring.store.answers import counted_parts
+from shoestring.store.answers import counted_parts, in_usd
 from shoestring.store.charges import ChargeStore
 
 UNUSED = "(CommitmentDiscountStatus = 'Unused' or CapacityReservationStatus = 'Unused')"
@@ -48,9 +48,8 @@ def billed_sums(store: ChargeStore, since: date | None, until: date | None) -> l
     with store.connect() as engine:
         rows = engine.execute(
             f"""select {market}, coalesce({UNUSED}, false),
-                  sum(coalesce(ListCost, ContractedCost, EffectiveCost) * x_UsdPerUnit),
-                  sum(coalesce(ContractedCost, EffectiveCost) * x_UsdPerUnit),
-                  sum(EffectiveCost * x_UsdPerUnit)
+                  sum({in_usd("coalesce(ListCost, ContractedCost, EffectiveCost)")}),
+                  sum({in_usd("coalesce(ContractedCost, EffectiveCost)")}), sum({in_usd("EffectiveCost")})
                 from {store.days_sql(counted_parts(store.manifest()))}
                 where {" and ".join(bounds)} and x_UsdPerUnit is not null group by 1, 2 order by 1, 2""",  # noqa: S608
             values,

@@ -122,15 +122,26 @@ def _typed(name: str, sql: str, given: Given) -> str:
     if kind == "DOUBLE":
         return f"try_cast({sql} as double)"
     if kind == "TIMESTAMP":
-        formats = "[" + ", ".join(literal(f) for f in (*given.date_formats, *MOMENTS)) + "]"
-        parsed = f"try_strptime(cast({sql} as varchar), {formats})"
-        casted = f"(try_cast({sql} as timestamptz) at time zone 'UTC')"  # a bare timestamp is UTC
-        if given.date_formats:
-            return f"coalesce({parsed}, {casted})"
-        # The engine reads 1/10/26 as a day of the year 1; only slashed dates are left to the formats first.
-        slashed = f"contains(cast({sql} as varchar), '/')"
-        return f"case when {slashed} then {parsed} else coalesce({casted}, {parsed}) end"
+        return _moment(sql, given)
     return f"cast({sql} as varchar)"
+
+
+def _moment(sql: str, given: Given) -> str:
+    """SQL of a moment in UTC, however it is written; null if it can't be read.
+
+    Most are ``2026-01-10 00:00:00`` or the same with T and Z, which the engine reads fastest as a plain
+    timestamp. Longer ones may carry an offset. Slashed dates go to the patterns first: the engine would read
+    1/10/26 as a day of the year 1.
+    """
+    text = f"cast({sql} as varchar)"
+    formats = "[" + ", ".join(literal(f) for f in (*given.date_formats, *MOMENTS)) + "]"
+    parsed = f"try_strptime({text}, {formats})"
+    with_offset = f"(try_cast({sql} as timestamptz) at time zone 'UTC')"
+    if given.date_formats:
+        return f"coalesce({parsed}, {with_offset})"
+    return f"""case when contains({text}, '/') then {parsed}
+        when length({text}) <= 20 then coalesce(try_cast({sql} as timestamp), {parsed})
+        else coalesce({with_offset}, {parsed}) end"""
 
 
 def _number(sql: str, given: Given) -> str:

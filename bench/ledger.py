@@ -1,0 +1,194 @@
+"""How fast the ledger takes bills in and answers, beside plain DuckDB and Polars doing the same work.
+
+    python bench/ledger.py [--rows 5000000] [--work DIR] [--polars PYTHON] [--json out.json]
+
+Every figure is the wall time of a new process, imports included, and its peak memory. The peers do the same
+typing (DECIMAL(38,12), timestamps), the same label columns out of the tags' JSON and the same compression, and
+nothing else: no checks, no quarantine, no cube, no manifest. ``--polars`` names an interpreter that has polars;
+without it that column stays empty.
+"""
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+MONEY = ("BilledCost", "ContractedCost", "EffectiveCost", "ListCost", "ListUnitPrice", "ConsumedQuantity",
+         "PricingQuantity")  # fmt: skip
+MOMENTS = ("BillingPeriodEnd", "BillingPeriodStart", "ChargePeriodEnd", "ChargePeriodStart")
+LABELS = ("team", "project", "experiment", "run", "model", "dataset", "user", "cost_center")
+
+
+def header_of(csv: str) -> list[str]:
+    with Path(csv).open() as file:
+        return file.readline().strip().split(",")
+
+
+def ours_import(csv: str, out: str) -> None:
+    from datetime import UTC, datetime
+
+    from shoestring.store.charges import ChargeStore
+    from shoestring.workflows.bills import bring_in
+
+    done = bring_in(ChargeStore(Path(out)), [Path(csv)], now=datetime.now(UTC), user="bench")
+    assert done.delivery is not None
+    assert done.delivery.rows_quarantined == 0
+
+
+def duckdb_import(csv: str, out: str) -> None:
+    import duckdb
+
+    engine = duckdb.connect(config={"memory_limit": "1GB", "preserve_insertion_order": False})
+    header = header_of(csv)
+    types = dict.fromkeys(header, "VARCHAR")
+    types |= dict.fromkeys(MONEY, "DECIMAL(38,12)") | dict.fromkeys(MOMENTS, "TIMESTAMP")
+    labels = ", ".join(f"json_extract_string(Tags, '$.{label}') as x_{label}" for label in LABELS)
+    read = f"read_csv('{csv}', columns = {types}, header = true, auto_detect = false)"
+    engine.execute(f"copy (select *, {labels} from {read}) to '{out}' (format parquet, compression zstd)")
+
+
+def polars_import(csv: str, out: str) -> None:
+    import polars as pl
+
+    header = header_of(csv)
+    frame = pl.scan_csv(csv, schema=dict.fromkeys(header, pl.String))
+    frame = frame.with_columns(
+        *(pl.col(c).cast(pl.Decimal(38, 12)) for c in MONEY),
+        *(pl.col(c).str.to_datetime("%Y-%m-%d %H:%M:%S") for c in MOMENTS),
+        *(pl.col("Tags").str.json_path_match(f"$.{label}").alias(f"x_{label}") for label in LABELS),
+    )
+    frame.sink_parquet(out, compression="zstd")
+
+
+def ours_costs(store: str, by: str) -> None:
+    from datetime import date
+
+    from shoestring.store.charges import ChargeStore
+    from shoestring.workflows.costs import costs, question_of
+
+    answer = costs(ChargeStore(Path(store)), question_of(today=date(2026, 9, 30), by=by, since="all"))
+    assert answer.rows
+
+
+def duckdb_costs(parquet: str, by: str) -> None:
+    import duckdb
+
+    columns = {"team": "x_team", "experiment": "x_experiment", "resource": "ResourceId"}
+    keys = ", ".join(columns.get(name, "cast(ChargePeriodStart as date)") for name in by.split(","))
+    assert duckdb.sql(f"select {keys}, sum(EffectiveCost) from '{parquet}' group by all").fetchall()
+
+
+def polars_costs(parquet: str, by: str) -> None:
+    import polars as pl
+
+    columns = {"team": "x_team", "experiment": "x_experiment", "resource": "ResourceId"}
+    keys = [
+        pl.col(columns[n]) if n in columns else pl.col("ChargePeriodStart").dt.date().alias("day")
+        for n in by.split(",")
+    ]
+    assert len(pl.scan_parquet(parquet).group_by(keys).agg(pl.col("EffectiveCost").sum()).collect())
+
+
+def ours_check(csv: str, _: str) -> None:
+    from shoestring.store.focus.check import check_file
+
+    assert check_file(Path(csv), "1.4").rows
+
+
+def measure(python: str, task: str, *arguments: str) -> dict[str, float]:
+    """Wall seconds and peak memory (GB) of a task in a process of its own."""
+    started = time.perf_counter()
+    out = subprocess.run(
+        [python, str(HERE / "ledger.py"), "--task", task, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    wall = time.perf_counter() - started
+    return {"wall_s": round(wall, 2), **json.loads(out.stdout.splitlines()[-1])}
+
+
+def contest(rows: int, work: Path, polars: str | None) -> dict[str, dict[str, dict[str, float]]]:
+    """Every task by every contender, one after the other."""
+    sys.path.insert(0, str(HERE))
+    from focus_rows import write_rows
+
+    csv = work / f"focus-{rows}.csv"
+    if not csv.exists():
+        write_rows(csv, rows=rows)
+    store, plain, other = work / "ledger", work / "duckdb.parquet", work / "polars.parquet"
+    shutil.rmtree(store, ignore_errors=True)
+    found: dict[str, dict[str, dict[str, float]]] = {}
+
+    def run(name: str, task: str, targets: dict[str, str], *rest: str) -> None:
+        found[name] = {}
+        for contender, target in targets.items():
+            python = polars if contender == "polars" else sys.executable
+            if python is not None:
+                found[name][contender] = measure(python, f"{contender}_{task}", target, *rest)
+
+    inputs = dict.fromkeys(("ours", "duckdb", "polars"), str(csv))
+    found["import"] = {}
+    for contender, target in {"ours": store, "duckdb": plain, "polars": other}.items():
+        python = polars if contender == "polars" else sys.executable
+        if python is not None:
+            found["import"][contender] = measure(
+                python, f"{contender}_import", inputs[contender], str(target)
+            )
+    outputs = {"ours": str(store), "duckdb": str(plain), "polars": str(other)}
+    for by in ("team", "team,experiment", "experiment,day", "resource"):
+        run(f"costs --by {by}", "costs", outputs, by)
+    run("focus check", "check", {"ours": str(csv)}, "")
+    return found
+
+
+def show(rows: int, found: dict[str, dict[str, dict[str, float]]]) -> None:
+    """One line for each task: seconds and gigabytes, side by side."""
+    print(f"{rows:,} rows; wall seconds of a new process / CPU seconds of the task / peak GB")
+    print(f"{'':<24}{'shoestring':>22}{'DuckDB':>22}{'Polars':>22}")
+    for task, by in found.items():
+        cells = [
+            f"{by[c]['wall_s']:.2f} / {by[c]['cpu_s']:.2f} / {by[c]['rss_gb']:.2f}" if c in by else "-"
+            for c in ("ours", "duckdb", "polars")
+        ]
+        print(f"{task:<24}" + "".join(f"{cell:>22}" for cell in cells))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--polars", help="an interpreter that has polars")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--task", nargs="+", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.task:
+        name, *arguments = given.task
+        cpu = time.process_time()
+        globals()[name](*arguments)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        print(json.dumps({"cpu_s": round(time.process_time() - cpu, 2), "rss_gb": round(peak, 2)}))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        work = given.work or Path(scratch)
+        work.mkdir(parents=True, exist_ok=True)
+        found = contest(given.rows, work, given.polars)
+    show(given.rows, found)
+    if given.json:
+        from _machine import describe
+
+        given.json.write_text(
+            json.dumps(
+                {"rows": given.rows, "machine": describe("duckdb", "polars"), "tasks": found}, indent=1
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
