@@ -130,6 +130,11 @@ class TestKeeping:
         training.train(training.checkpointer(tmp_path, every_steps=3, keep_last=9), 8)
         assert saved_steps(tmp_path) == [8, 6, 3]
 
+    def test_the_end_does_not_save_again_what_is_just_being_saved(self, tmp_path):
+        training = Training()
+        training.train(training.checkpointer(tmp_path, every_steps=3, keep_last=9), 6)
+        assert saved_steps(tmp_path) == [6, 3]
+
 
 class TestFallingBack:
     def test_a_corrupt_checkpoint_is_reported_and_the_one_before_is_used(self, tmp_path, spooled, caplog):

@@ -119,12 +119,7 @@ class Checkpointer:
 
     def close(self) -> None:
         """Save a last time and wait until it is durable; call it after the last step."""
-        if self._root is not None and self._last_saved_step != self.step_done:
-            self.save("end", wait=True)
-        else:
-            self._finish()
-        self.session.cut(self.step_done)
-        self.session.flush()
+        self._save_rest("end")
 
     # -- saving --------------------------------------------------------------------------------------------
 
@@ -161,16 +156,19 @@ class Checkpointer:
 
     def _stop(self, trigger: str) -> NoReturn:
         """Save what is not saved yet and leave."""
-        if self._root is not None and self._last_saved_step != self.step_done:
-            self.save(trigger, wait=True)
-        else:
-            self._finish()
-        self.session.cut(self.step_done)
-        self.session.flush()
+        self._save_rest(trigger)
         if self._last_saved_step == self.step_done:
             raise SystemExit(EXIT_SAVED)
         log.error("Stopped at step %d without a checkpoint of it.", self.step_done)
         raise SystemExit(EXIT_UNSAVED)
+
+    def _save_rest(self, trigger: str) -> None:
+        """Make ``step_done`` durable, unless the save in flight does."""
+        self._finish()
+        if self._root is not None and self._last_saved_step != self.step_done:
+            self.save(trigger, wait=True)
+        self.session.cut(self.step_done)
+        self.session.flush()
 
     def _durable(self, saved: Saved) -> None:
         self.session.event("checkpoint", durable=True, **asdict(saved))
