@@ -56,6 +56,7 @@ class JobSpec:
         restore: durable checkpoints of this run by the journal, newest first; empty means a fresh start.
         checkpoint_interval_s: from the policy, in the clock's seconds; None leaves it to the job.
         hang_s: without a heartbeat for so long the job counts as hung; None never.
+        grace_s: what a save before a stop may take; then what is left is killed.
         linger_s: after the job's end the node stops itself when no supervisor has come for so long.
     """
 
@@ -70,6 +71,7 @@ class JobSpec:
     restore: tuple[CheckpointFact, ...] = ()
     checkpoint_interval_s: float | None = None
     hang_s: float | None = None
+    grace_s: float = 120.0
     linger_s: float = 600.0
 
 

@@ -317,7 +317,7 @@ def order_for(spec: JobSpec, terms: Terms, now: float, scale: float) -> dict[str
         keep_last=checkpoint.keep_last,
         interval_s=real(spec.checkpoint_interval_s),
         hang_s=real(spec.hang_s),
-        stop_grace_s=3600.0,  # the host kills in time; the runner must not do so earlier
+        stop_grace_s=spec.grace_s / scale,
         restore=tuple(
             {"id": c.id, "uri": c.uri, "manifest_sha256": c.manifest_sha256, "step": c.step}
             for c in spec.restore

@@ -397,6 +397,7 @@ class Supervisor:
             restore=run.checkpoints(),
             checkpoint_interval_s=workload.checkpoint.interval_s or options.checkpoint_interval_s,
             hang_s=options.hang_s,
+            grace_s=options.grace_s,
             linger_s=options.linger_s,
         )
 
