@@ -25,7 +25,7 @@ from shoestring.ledger.rate import Rated, billable_micros, rate_all
 from shoestring.ledger.spend import spend_of
 from shoestring.ledger.usage import first_step, kept_steps, usage_of_run
 
-METERED = "METERED"
+METERED, BILLED = "METERED", "BILLED"
 MONEY_PARTS = tuple(CostPart)
 KIND_OF_PART = {CostPart.STORAGE: UsageKind.STORAGE, CostPart.EGRESS: UsageKind.EGRESS}
 
@@ -64,7 +64,9 @@ class Receipt:
     """What a run cost, why, and what it saved.
 
     Attributes:
-        basis: METERED: rated from our own meters at the prices then in force; BILLED once reconciled.
+        basis: METERED: rated from our own meters at the prices then in force; BILLED once the provider's bill
+            was matched with it.
+        billed_usd: what that bill says for the compute; None before. Parts stay as metered: no bill has them.
         goodput: useful hours over hours held (rounding included); None before anything was held.
         saving: against ``baseline``; only for a run that has succeeded, else unknown.
         unrated: uses without a known price, outside every sum.
@@ -99,6 +101,7 @@ class Receipt:
     in_time: bool | None
     usage: tuple[UsageRecord, ...] = field(repr=False)
     charges: tuple[Charge, ...] = field(repr=False)
+    billed_usd: Decimal | None = None
 
 
 def receipt(

@@ -57,11 +57,11 @@ class ChargeStore:
         """SQL that gives the charges of ``parts``, with every store column (null where a file has none)."""
         return self._read([p.file for p in parts])
 
-    def rows_of_file(self, path: Path) -> str:
-        """The same for a file that is not in the ledger yet."""
-        return (
-            f"read_parquet({literals([str(self._schema_file(cube=False)), str(path)])}, union_by_name=true)"
-        )
+    def rows_of_file(self, path: Path, *, numbered: bool = False) -> str:
+        """The same for one file; with ``file_row_number`` if ``numbered``."""
+        paths = literals([str(self._schema_file(cube=False)), str(path)])
+        number = ", file_row_number=true" if numbered else ""
+        return f"read_parquet({paths}, union_by_name=true, hive_partitioning=false{number})"
 
     def days_sql(self, parts: Sequence[Part]) -> str:
         """SQL that gives the charges of ``parts`` by day (``x_Day``) and cube keys, with ``x_Rows``.
@@ -96,7 +96,7 @@ class ChargeStore:
 
     def _read(self, files: Sequence[str], *, cube: bool = False) -> str:
         paths = [str(self._schema_file(cube=cube)), *(str(self.folder / f) for f in files)]
-        return f"read_parquet({literals(paths)}, union_by_name=true)"
+        return f"read_parquet({literals(paths)}, union_by_name=true, hive_partitioning=false)"
 
     def _schema_file(self, *, cube: bool) -> Path:
         """An empty Parquet file with every column: what makes the columns that a bill lacks null."""

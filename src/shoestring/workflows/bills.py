@@ -17,6 +17,7 @@ from shoestring.store.bills.rates import read_rates
 from shoestring.store.bills.staging import Given
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_manifest import Part
+from shoestring.store.reconcile import Reconciled, reconcile
 
 
 def bring_in(
@@ -32,13 +33,45 @@ def bring_in(
     again: bool = False,
     progress: Progress | None = None,
 ) -> Imported:
-    """Import the files of one delivery. Raises BadInput for what can't be read; nothing is changed then.
+    """Import the files of one delivery and match them with our runs.
+
+    Raises BadInput for what can't be read; nothing is changed then.
 
     Args:
         mapping: YAML that describes the columns of files in no known format.
         rates: CSV ``currency,day,usd_per_unit``: dated exchange rates; amounts stay in their currency too.
         currency: of files that name none.
     """
+    done = _bring_in(
+        store,
+        paths,
+        now,
+        user,
+        mapping,
+        rates,
+        currency=currency,
+        encoding=encoding,
+        again=again,
+        progress=progress,
+    )
+    if done.delivery is not None:
+        reconcile(store)
+    return done
+
+
+def _bring_in(
+    store: ChargeStore,
+    paths: Sequence[Path],
+    now: datetime,
+    user: str,
+    mapping: Path | None,
+    rates: Path | None,
+    *,
+    currency: str | None,
+    encoding: str | None,
+    again: bool,
+    progress: Progress | None,
+) -> Imported:
     form, given = read_map(mapping) if mapping is not None else (None, Given())
     if currency is not None:
         given = replace(given, currency=currency.upper())
@@ -54,6 +87,24 @@ def bring_in(
         again=again,
         progress=progress,
     )
+
+
+def reconcile_json(found: Reconciled) -> dict[str, Any]:
+    """Drift by run, as plain data."""
+    return {
+        "lines_labelled": found.lines_labelled,
+        "runs": [
+            {
+                "run": d.run_id,
+                "basis": "BILLED" if d.billed else "METERED",
+                "metered_usd": float(d.metered_usd),
+                "billed_usd": float(d.billed_usd),
+                "drift_usd": float(d.drift_usd),
+                "covered": d.covered,
+            }
+            for d in found.runs
+        ],
+    }
 
 
 def close_month(store: ChargeStore, period: str, source: str | None, *, now: datetime, user: str) -> None:

@@ -1,5 +1,6 @@
 """`shoestring receipt`: a journal and a run id in, the receipt out, as a value and as JSON."""
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,8 +9,10 @@ from shoestring.domain.facts import MarketSeen
 from shoestring.domain.usage import CostPart
 from shoestring.ledger.baseline import BaselineCost
 from shoestring.ledger.data_prices import NO_DATA_PRICES, DataPrices
-from shoestring.ledger.receipt import AttemptLine, Cost, Receipt, receipt
+from shoestring.ledger.receipt import BILLED, AttemptLine, Cost, Receipt, receipt
 from shoestring.ports import Journal
+from shoestring.store.charges_manifest import Manifest
+from shoestring.store.charges_runs import source_of_run
 
 
 def receipt_of(
@@ -22,6 +25,14 @@ def receipt_of(
     """
     facts = (entry.fact for entry in journal.read() if not isinstance(entry.fact, MarketSeen))
     return receipt(facts, run_id, now=now, prices=prices)
+
+
+def with_bill(paid: Receipt, manifest: Manifest) -> Receipt:
+    """The receipt, headed BILLED if the ledger has matched the run with its bill."""
+    found = manifest.billed_runs.get(source_of_run(paid.run_id))
+    if found is None:
+        return paid
+    return replace(paid, basis=BILLED, billed_usd=Decimal(found["billed_usd"]))
 
 
 def receipt_json(paid: Receipt) -> dict[str, Any]:
@@ -42,6 +53,7 @@ def receipt_json(paid: Receipt) -> dict[str, Any]:
         "attempts": [_attempt(line) for line in paid.attempts],
         "cost_usd": _cost(paid.cost),
         "rated_usd": _usd(paid.cost.rated_usd),
+        "billed_usd": _usd(paid.billed_usd),
         "unrated_usages": len(paid.unrated),
         "unrated": [{"usage": u.id, "kind": u.kind.value, "quantity": str(u.quantity)} for u in paid.unrated],
         "baseline": None if paid.baseline is None else _baseline(paid.baseline),

@@ -10,18 +10,27 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from shoestring.app.cli._ledger import LedgerOption, open_ledger
+from shoestring.app.cli._ledger import LedgerOption, booked_ledger, open_ledger
 from shoestring.app.cli._show import console, print_json
 from shoestring.app.site import user_name
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
 from shoestring.store.bills.publish import Imported
 from shoestring.store.charges import ChargeStore
-from shoestring.workflows.bills import bring_in, close_month, imported_json, listing, parse_amount, tie_out
+from shoestring.store.reconcile import reconcile
+from shoestring.workflows.bills import (
+    bring_in,
+    close_month,
+    imported_json,
+    listing,
+    parse_amount,
+    reconcile_json,
+    tie_out,
+)
 
 
 def command(
-    action: Annotated[str, typer.Argument(help="import FILE... | close MONTH | list")],
+    action: Annotated[str, typer.Argument(help="import FILE... | reconcile | close MONTH | list")],
     what: Annotated[list[str] | None, typer.Argument(help="Files of one delivery, or a month.")] = None,
     mapping: Annotated[Path | None, typer.Option("--map", help="YAML that describes the columns.")] = None,
     rates: Annotated[Path | None, typer.Option(help="CSV: currency,day,usd_per_unit.")] = None,
@@ -38,6 +47,8 @@ def command(
     now, user = datetime.now(UTC), user_name()
     if action == "list":
         _list(store, as_json)
+    elif action == "reconcile":
+        _reconcile(booked_ledger(ledger), as_json)
     elif action == "close":
         if not what or len(what) != 1:
             raise BadInput("close which month?", next_step="shoestring bills close 2026-01")
@@ -63,7 +74,7 @@ def command(
             )
         _tell(store, done, tie_out(done, expected, _closed(store, done)), as_json)
     else:
-        raise BadInput(f"no action {action!r}", next_step="one of: import, close, list")
+        raise BadInput(f"no action {action!r}", next_step="one of: import, reconcile, close, list")
 
 
 def _closed(store: ChargeStore, done: Imported) -> list[str]:
@@ -87,6 +98,22 @@ def _tell(store: ChargeStore, done: Imported, line: str, as_json: bool) -> None:
         out.print(Text(f"  replaces {part.rows:,} rows of {part.period} from {printable(part.source)}"))
     for period, source in done.adjusted:
         out.print(Text(f"  {period} of {printable(source)} is closed: its changes are posted as adjustments"))
+
+
+def _reconcile(store: ChargeStore, as_json: bool) -> None:
+    found = reconcile(store)
+    if as_json:
+        print_json(reconcile_json(found))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("RUN")
+    table.add_column("COUNTS")
+    for name in ("METERED $", "BILLED $", "DRIFT $", "COVERED"):
+        table.add_column(name, justify="right")
+    for d in found.runs:
+        amounts = (f"{usd:,.2f}" for usd in (d.metered_usd, d.billed_usd, d.drift_usd))
+        table.add_row(printable(d.run_id), "bill" if d.billed else "meter", *amounts, f"{d.covered:.0%}")
+    console().print(table)
 
 
 def _list(store: ChargeStore, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shoestring.app.cli._ledger import open_ledger
 from shoestring.app.cli._show import STATE_STYLE, console, print_json, usd
 from shoestring.app.site import find_site
 from shoestring.app.wiring import open_doors
@@ -15,7 +16,7 @@ from shoestring.domain.text import printable
 from shoestring.domain.units import describe_duration
 from shoestring.domain.usage import CostPart
 from shoestring.ledger.receipt import AttemptLine, Cost, Receipt
-from shoestring.workflows.receipt import receipt_json, receipt_of
+from shoestring.workflows.receipt import receipt_json, receipt_of, with_bill
 
 BAR_WIDTH = 48
 PARTS = {
@@ -38,6 +39,7 @@ def command(
     site = find_site(run)
     doors = open_doors(site)
     paid = receipt_of(doors.journal, site.run_id, now=doors.clock.now(), prices=doors.data_prices)
+    paid = with_bill(paid, open_ledger(None).manifest())
     if as_json:
         print_json(receipt_json(paid))
     else:
@@ -48,6 +50,8 @@ def show(paid: Receipt, out: Console) -> None:
     """The receipt for people: the total, where it went, every attempt and move, what it is compared with."""
     _head(paid, out)
     _cost(paid.cost, out)
+    if paid.billed_usd is not None:
+        out.print(Text(f"  the provider's bill for the compute says {usd(_float(paid.billed_usd))}", "bold"))
     if paid.unrated:
         kinds = ", ".join(sorted({u.kind.value for u in paid.unrated}))
         out.print(
