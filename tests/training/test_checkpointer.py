@@ -337,8 +337,9 @@ class TestTrouble:
         checkpointer.step(1)
         checkpointer.save()
         hung = checkpointer._save
-        monkeypatch.setattr(checkpointers, "HANG_S", 0.05)
-        checkpointer._finish()
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpointers, "HANG_S", 0.05)
+            checkpointer._finish()
         assert "not durable after" in caplog.text
         training.one_step([1])
         gate.open()
