@@ -1,12 +1,17 @@
 """Given a process tree, then all it used counts once: the dead, the short-lived and the orphans too."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
+from shoestring.meters import process
 from tests.runner.given import Spooled
 
 # Each prints what it knows it has used; the meter in the runner must agree.
@@ -46,6 +51,32 @@ def test_children_that_come_and_go_between_two_looks_count(tmp_path):
     meter = metered(tmp_path, script)
 
     assert meter["sampled_s"] < 10 and meter["cpu_s"] > float(one.stdout) / 3
+
+
+def test_children_of_any_thread_are_seen_however_they_are_found(monkeypatch):
+    started, end, pids = threading.Event(), threading.Event(), []
+
+    def start_one():
+        with subprocess.Popen(["bash", "-c", "sleep 60 & echo; wait"], stdout=subprocess.PIPE) as shell:
+            shell.stdout.readline()
+            pids.append(shell.pid)
+            started.set()
+            end.wait(20)
+            for child in psutil.Process(shell.pid).children():
+                child.kill()
+
+    thread = threading.Thread(target=start_one)
+    thread.start()
+    try:
+        assert started.wait(20)
+        by_threads = [p.pid for p in process.descendants(os.getpid())]
+        monkeypatch.setattr(process, "_CHILDREN_FILE", Path("/no/such/file"))
+        by_all = [p.pid for p in process.descendants(os.getpid())]
+    finally:
+        end.set()
+        thread.join()
+    assert pids[0] in by_threads and sorted(by_threads) == sorted(by_all)
+    assert len(by_threads) >= 2 and by_threads.index(pids[0]) < len(by_threads) - 1, "parents come first"
 
 
 def test_disk_traffic_counts_once_whoever_wrote_and_whoever_waited(tmp_path):

@@ -1,6 +1,9 @@
 """CPU, memory, disk and network of a process tree, from /proc through psutil."""
 
+import os
 import resource
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +12,8 @@ import psutil
 from shoestring.meters.growing import Growing
 
 _PROC = Path("/proc/self")
+_CHILDREN_FILE = Path("/proc/thread-self/children")
+_GONE = (FileNotFoundError, ProcessLookupError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +58,15 @@ class ProcessTree:
 
     def use(self) -> TreeUse:
         """Totals as of now."""
-        cpu_s, disk, count = self._own_cpu() - self._cpu_before, _Disk(), 0
+        cpu_s, disk = self._own_cpu() - self._cpu_before, _Disk()
         disk.add(self._own_disk(), self._disk_before)
         memory = psutil.Process().memory_info().rss if self.own else 0
-        for process in psutil.Process().children(recursive=True):
+        for process in descendants(os.getpid()):
             try:
                 with process.oneshot():
                     times = process.cpu_times()
                     cpu_s += times.user + times.system + times.children_user + times.children_system
                     memory += process.memory_info().rss
-                    count += 1
                     disk.add(_traffic(process))
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
@@ -110,6 +114,36 @@ class ProcessTree:
         for (_, name), growing in self._net.items():
             sums[name] += int(growing.total)
         return (sums["bytes_recv"], sums["bytes_sent"]) if self._net else (None, None)
+
+
+def descendants(root: int) -> Iterator[psutil.Process]:
+    """Everything below a process, parents before their children.
+
+    Each thread's ``children`` file names them at a tenth of the price of reading all processes of the node;
+    kernels built without it are asked the dear way.
+    """
+    if not _CHILDREN_FILE.exists():
+        yield from psutil.Process(root).children(recursive=True)
+        return
+    waiting = [root]
+    while waiting:
+        pid = waiting.pop()
+        if pid != root:
+            try:
+                yield psutil.Process(pid)
+            except psutil.NoSuchProcess:
+                continue
+        waiting += _children(pid)
+
+
+def _children(pid: int) -> list[int]:
+    """Of all its threads; whoever ends while we look is gone."""
+    found: list[int] = []
+    with suppress(*_GONE):
+        for name in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  for every thread, at every look
+            with suppress(*_GONE), open(f"/proc/{pid}/task/{name}/children", "rb") as file:  # noqa: PTH123
+                found += map(int, file.read().split())
+    return found
 
 
 @dataclass(slots=True)
