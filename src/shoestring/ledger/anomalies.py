@@ -51,7 +51,11 @@ def anomalies(
     total = parts.sum(axis=0)
     if total.size < LEAST:
         return ()
-    found = [*_odd_days(total, threshold), *_levels(total, threshold)]
+    odd = _odd_days(total, threshold)
+    calm = total.copy()
+    for anomaly in odd:  # one wild day is no new level, however it bends a week's mean
+        calm[anomaly.day] = anomaly.expected_usd
+    found = [*odd, *_levels(calm, threshold)]
     kept = [a for a in found if abs(a.usd) >= least_usd]
     return tuple(
         _explained(a, names, parts, total, quantities) for a in sorted(kept, key=lambda a: (a.day, a.kind))

@@ -13,7 +13,9 @@ from shoestring.app.cli._ledger import LedgerOption, booked_ledger
 from shoestring.app.cli._show import console, print_json
 from shoestring.domain.text import printable
 from shoestring.store.answers import Answer, Question
+from shoestring.workflows.allocation import AllocationPreview, preview, preview_json, read_rules
 from shoestring.workflows.costs import NONE, answer_csv, answer_json, costs, question_of, write_parquet
+from shoestring.workflows.outlook import Outlook, outlook, outlook_json, sentences
 
 
 def command(
@@ -24,6 +26,10 @@ def command(
     where: Annotated[list[str] | None, typer.Option(help="E.g. team=vision; != and ~ too.")] = None,
     fiscal_start: Annotated[int, typer.Option(help="Month in which the fiscal year begins.")] = 1,
     weeks_445: Annotated[bool, typer.Option("--445", help="Quarters of 4, 4 and 5 weeks.")] = False,
+    rules: Annotated[
+        Path | None, typer.Option("--allocate", help="YAML of rules: preview shared cost.")
+    ] = None,
+    ahead: Annotated[bool, typer.Option("--outlook", help="Forecast the month; name odd days.")] = False,
     limit: Annotated[int, typer.Option(help="Lines shown; 0 for all.")] = 30,
     ledger: LedgerOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
@@ -43,7 +49,16 @@ def command(
         weeks_445=weeks_445,
         limit=None if everything else limit,
     )
-    answer = costs(booked_ledger(ledger), question)
+    store = booked_ledger(ledger)
+    if ahead:
+        _tell_outlook(
+            outlook(store, today=datetime.now(UTC).date(), by=question.by[0], metric=metric), as_json
+        )
+        return
+    if rules is not None:
+        _tell_preview(preview(store, question, read_rules(rules)), as_json)
+        return
+    answer = costs(store, question)
     if parquet is not None:
         write_parquet(answer, parquet)
     if as_json:
@@ -52,6 +67,32 @@ def command(
         sys.stdout.write(answer_csv(answer))
     elif parquet is None:
         _show(question, answer)
+
+
+def _tell_outlook(told: Outlook, as_json: bool) -> None:
+    if as_json:
+        print_json(outlook_json(told))
+        return
+    for line in sentences(told):
+        console().print(Text(printable(line)))
+
+
+def _tell_preview(told: AllocationPreview, as_json: bool) -> None:
+    if as_json:
+        print_json(preview_json(told))
+        return
+    out = console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(told.dimension.upper())
+    table.add_column("BEFORE $", justify="right")
+    table.add_column("AFTER $", justify="right")
+    for line in told.lines:
+        name = NONE if line.key is None else printable(line.key)
+        table.add_row(name, f"{line.before_usd:,.2f}", f"{line.after_usd:,.2f}")
+    out.print(table)
+    out.print(Text(f"  {told.total_usd:,.2f} $ before and after; the ledger itself is unchanged", "dim"))
+    for name in told.untouched:
+        out.print(Text(f"  rule {printable(name)} found nobody to give its cost to", "yellow"))
 
 
 def _show(question: Question, answer: Answer) -> None:

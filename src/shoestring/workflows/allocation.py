@@ -1,0 +1,137 @@
+"""`shoestring costs --allocate`: whose is the cost that names nobody, before and after, by rules in a YAML.
+
+rules:
+  - name: shared cluster
+    match: {team: [null], service: [Amazon Elastic Kubernetes Service]}   # null: no such label
+    to: team
+    method: proportional          # even | proportional | fixed
+    driver: accelerator_hours     # usd | accelerator_hours | energy_kwh
+  - name: platform
+    match: {team: [platform]}
+    to: team
+    method: fixed
+    shares: {vision: 0.6, nlp: 0.4}
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from shoestring.domain.errors import BadInput
+from shoestring.domain.units import money
+from shoestring.ledger.allocate import AllocationRule, CostLine, allocate, total_by
+from shoestring.store.answers import Question, ask, check_dimension
+from shoestring.store.charges import ChargeStore
+
+KEYS = {"name", "match", "to", "method", "driver", "targets", "shares"}
+DRIVERS = ("usd", "accelerator_hours", "energy_kwh")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeforeAfter:
+    """One value of a dimension, before the rules and after. None: no such label."""
+
+    key: str | None
+    before_usd: Decimal
+    after_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationPreview:
+    """What the rules would do. Both columns add up to the same total, to the last step."""
+
+    dimension: str
+    lines: tuple[BeforeAfter, ...]
+    total_usd: Decimal
+    untouched: tuple[str, ...]
+
+
+def preview(store: ChargeStore, question: Question, rules: list[AllocationRule]) -> AllocationPreview:
+    """Apply rules to the answer of a question (by its first dimension), without changing the ledger."""
+    dimension = question.by[0] if question.by else "team"
+    needed = dict.fromkeys([*question.by, *(r.to for r in rules), *(d for r in rules for d in r.match)])
+    answer = ask(store, replace(question, by=tuple(needed), limit=None))
+    lines = [
+        CostLine(
+            keys=dict(zip(needed, row.keys, strict=True)),
+            usd=row.usd,
+            drivers={"accelerator_hours": row.accelerator_hours or 0.0, "energy_kwh": row.energy_kwh or 0.0},
+        )
+        for row in answer.rows
+    ]
+    done = allocate(lines, rules)
+    before, after = total_by(lines, dimension), total_by(done.lines, dimension)
+    keys = sorted({*before, *after}, key=lambda k: (-after.get(k, money(0)), k or ""))
+    return AllocationPreview(
+        dimension=dimension,
+        lines=tuple(
+            BeforeAfter(key=k, before_usd=before.get(k, money(0)), after_usd=after.get(k, money(0)))
+            for k in keys
+        ),
+        total_usd=sum(after.values(), money(0)),
+        untouched=done.untouched,
+    )
+
+
+def read_rules(path: Path) -> list[AllocationRule]:
+    """Rules from a YAML, in its order. Raises BadInput that names the rule and what is allowed."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInput(f"{path}: {error}") from None
+    if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
+        raise BadInput(f"{path}: no `rules:`", next_step="see docs/ledger.md, Shared cost")
+    return [_rule(path, number, given) for number, given in enumerate(data["rules"], 1)]
+
+
+def preview_json(told: AllocationPreview) -> dict[str, Any]:
+    """Before and after, as plain data."""
+    return {
+        "dimension": told.dimension,
+        "total_usd": float(told.total_usd),
+        "rows": [
+            {
+                told.dimension: line.key,
+                "before_usd": float(line.before_usd),
+                "after_usd": float(line.after_usd),
+            }
+            for line in told.lines
+        ],
+        "rules_without_target": list(told.untouched),
+    }
+
+
+def _rule(path: Path, number: int, given: Any) -> AllocationRule:
+    where = f"{path}: rule {number}"
+    if not isinstance(given, dict) or not {"name", "match", "to", "method"} <= set(given):
+        raise BadInput(f"{where}: needs name, match, to and method")
+    if unknown := set(given) - KEYS:
+        raise BadInput(
+            f"{where}: unknown key {sorted(unknown)[0]!r}", next_step=f"keys: {', '.join(sorted(KEYS))}"
+        )
+    if not isinstance(given["match"], dict):
+        raise BadInput(f"{where}: match: label -> list of values")
+    for dimension in (given["to"], *given["match"]):
+        check_dimension(str(dimension))
+    if given.get("driver", "usd") not in DRIVERS:
+        raise BadInput(f"{where}: driver {given['driver']!r}", next_step=f"one of: {', '.join(DRIVERS)}")
+    try:
+        return AllocationRule(
+            name=str(given["name"]),
+            match={
+                k: tuple(
+                    None if v is None else str(v) for v in (values if isinstance(values, list) else [values])
+                )
+                for k, values in given["match"].items()
+            },
+            to=str(given["to"]),
+            method=str(given["method"]),
+            driver=str(given.get("driver", "usd")),
+            targets=tuple(str(t) for t in given.get("targets") or ()),
+            shares={str(k): Decimal(str(v)) for k, v in (given.get("shares") or {}).items()},
+        )
+    except (ValueError, ArithmeticError) as error:
+        raise BadInput(f"{where}: {error}") from None
