@@ -53,8 +53,12 @@ def anomalies(
         return ()
     odd = _odd_days(total, threshold)
     calm = total.copy()
-    for anomaly in odd:  # one wild day is no new level, however it bends a week's mean
-        calm[anomaly.day] = anomaly.expected_usd
+    for anomaly in odd:
+        after = total[anomaly.day + 1 : anomaly.day + 2]
+        if not after.size or abs(float(after[0]) - anomaly.expected_usd) < abs(anomaly.usd) / 2:
+            calm[anomaly.day] = (
+                anomaly.expected_usd
+            )  # one wild day is no new level, however it bends the mean
     found = [*odd, *_levels(calm, threshold)]
     kept = [a for a in found if abs(a.usd) >= least_usd]
     return tuple(
