@@ -63,7 +63,7 @@ class Shell:
             if seen(row):
                 return row
             assert time.monotonic() < end, f"not within {LONGEST_S} s; now {row}"
-            time.sleep(0.05)
+            time.sleep(0.2)
 
     def market(self, **changes: Any) -> Path:
         path = self.folder / "market.yaml"
