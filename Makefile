@@ -3,14 +3,17 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+EXTRAS := .venv-extras
+PIP    := pip install --quiet --disable-pip-version-check
+CODE   := src tests bench examples
 
-.PHONY: venv demo test test-extras check bench soak clean
+.PHONY: venv demo test test-extras check format bench soak clean
 
 venv: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,demo,ledger,report]'
+	$(BIN)/$(PIP) -c constraints.txt -e '.[dev,demo,ledger,report]'
 	touch $@
 
 demo: venv
@@ -19,8 +22,36 @@ demo: venv
 test: venv
 	$(BIN)/pytest -n 2 --dist worksteal
 
+# Callbacks for Hugging Face's Trainer and Lightning need an environment of their own: their pins differ.
+test-extras: $(EXTRAS)/.installed
+	$(EXTRAS)/bin/pytest -m extras tests/extras
+
+$(EXTRAS)/.installed: pyproject.toml constraints-extras.txt
+	$(PYTHON) -m venv $(EXTRAS)
+	$(EXTRAS)/bin/$(PIP) -c constraints-extras.txt -e '.[transformers,lightning]' pytest pytest-timeout
+	touch $@
+
 check: venv
-	$(BIN)/ruff format --check src tests bench examples
-	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+format: venv
+	$(BIN)/ruff check --fix --quiet $(CODE)
+	$(BIN)/ruff format --quiet $(CODE)
+
+# One script a figure; each prints its table and writes out/bench/NAME.json.
+bench: venv
+	mkdir -p out/bench
+	for script in bench/[a-z]*.py; do \
+	  case $$script in *adapter*|*rows*) continue;; esac; \
+	  echo "== $$script"; $(BIN)/python $$script --json out/bench/$$(basename $$script .py).json || exit 1; \
+	done
+
+# Long fault campaigns, seeds printed; takes hours.
+soak: venv
+	SHOESTRING_SOAK=20 $(BIN)/pytest -m 'soak or not soak' -s tests/faults tests/contract tests/training tests/jobfile
+
+clean:
+	rm -rf $(VENV) $(EXTRAS) out build dist
