@@ -26,9 +26,9 @@ test: venv
 test-extras: $(EXTRAS)/.installed
 	$(EXTRAS)/bin/pytest -m extras tests/extras
 
-$(EXTRAS)/.installed: pyproject.toml constraints-extras.txt
+$(EXTRAS)/.installed: pyproject.toml constraints.txt constraints-extras.txt
 	$(PYTHON) -m venv $(EXTRAS)
-	$(EXTRAS)/bin/$(PIP) -c constraints-extras.txt -e '.[transformers,lightning]' pytest pytest-timeout
+	$(EXTRAS)/bin/$(PIP) -c constraints.txt -c constraints-extras.txt -e '.[transformers,lightning]' pytest pytest-timeout
 	touch $@
 
 check: venv
