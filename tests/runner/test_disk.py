@@ -126,7 +126,7 @@ def test_the_order_of_what_is_durable(record, monkeypatch):
     record.meter(MeterTotals(sampled_s=1.0), durable=True)
     record.end(End(kind="done", code=0))
 
-    assert events == [("meter.jsonl", True), ("exit.json", True), ("state.json", False)]
+    assert events == [("meter.jsonl", True), ("exit.json", True), ("state.json", True)]
 
 
 def test_a_meter_file_stays_small_and_still_covers_the_whole_attempt(record):

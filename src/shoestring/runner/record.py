@@ -46,14 +46,14 @@ class Record:
         replace_json(self.folder / names.STATE, self._state, durable=True)
 
     def state(self, **changes: Any) -> None:
-        """Change what is said of the runner."""
+        """Change what is said of the runner; durably: a file renamed before its bytes are safe may end up empty."""
         self._state |= changes
-        self._try(names.STATE, lambda: replace_json(self.folder / names.STATE, self._state))
+        self._try(names.STATE, lambda: replace_json(self.folder / names.STATE, self._state, durable=True))
 
     def notice(self, notice: dict[str, Any]) -> None:
         """The provider takes the node back; the first one to say so is believed."""
         if read_json(self.folder / names.NOTICE) is None:
-            self._try(names.NOTICE, lambda: replace_json(self.folder / names.NOTICE, notice))
+            self._try(names.NOTICE, lambda: replace_json(self.folder / names.NOTICE, notice, durable=True))
 
     def meter(self, totals: MeterTotals, *, durable: bool = False) -> None:
         """Another line of totals so far."""

@@ -79,8 +79,10 @@ def prepare(folder: Path, order: JobOrder) -> None:
     if (folder / names.SPOOL_FILE).exists() or (folder / names.STATE).exists():
         raise BadInput(f"{folder} already holds the spool of an attempt", next_step="use a new attempt")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in ("runner", "job"):
-        (folder / name).mkdir(exist_ok=True, mode=0o700)
+    for name in (names.METER, names.EVENTS):  # lines of theirs are durable only if their names are
+        (folder / name).parent.mkdir(exist_ok=True, mode=0o700)
+        (folder / name).touch(mode=0o600)
+        sync_folder((folder / name).parent)
     replace_json(folder / names.SPOOL_FILE, asdict(order), durable=True)
     sync_folder(folder.parent)
 

@@ -144,6 +144,8 @@ def append_sealed(path: Path, data: Mapping[str, Any], *, durable: bool = False)
         os.write(descriptor, b"\n" + line if torn else line)
         if durable:
             os.fsync(descriptor)
+            if size == 0:  # its name is new, too
+                sync_folder(path.parent)
     finally:
         os.close(descriptor)
 
