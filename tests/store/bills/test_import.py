@@ -133,6 +133,7 @@ def test_torn_lines_are_quarantined_and_counted(store, tmp_path):
 def test_a_file_of_bad_rows_only_stores_nothing_and_says_so(store, tmp_path):
     d = bring(store, write(tmp_path / "bill.csv", [focus(BilledCost="x")])).delivery
     assert (d.rows_stored, d.rows_quarantined) == (0, 1)
+    assert bring(store, tmp_path / "bill.csv").delivery is None
 
 
 def test_gzip_utf16_semicolons_a_preamble_and_null_words_are_understood(store, tmp_path):

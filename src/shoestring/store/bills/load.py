@@ -105,7 +105,7 @@ def _new_ones(
     known = [(s, before[s.sha256]) for s, _ in sources if s.sha256 in before]
     if len(known) < len(sources) or not sources:
         return sources, ()
-    if all(d.id in holding for _, d in known):
+    if all(d.id in holding or d.rows_stored == 0 for _, d in known):
         return [], tuple(s.path for s, _ in sources)
     if not again:
         source, delivery = known[0]

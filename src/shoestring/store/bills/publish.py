@@ -50,14 +50,19 @@ def publish(
     unchanged: tuple[Path, ...],
 ) -> Imported:
     everything = f"read_parquet({literals([str(p) for p in staged])}, union_by_name=true)"
-    (bad,) = engine.execute(f"select count(*) from {everything} where {PROBLEM} is not null").fetchone()
-    (rows,) = engine.execute(f"select count(*) from {everything}").fetchone()
+    counts = engine.execute(
+        f"select date_trunc('month', BillingPeriodStart) as month, x_Source, {PROBLEM} is null, count(*) "
+        f"from {everything} group by all order by all"
+    ).fetchall()
+    rows = sum(count for *_, count in counts)
+    bad = sum(count for _, _, good, count in counts if not good)
+    places = [(f"{month:%Y-%m}", source) for month, source, good, _ in counts if good]
     torn = _torn_lines(engine, [source for source, _ in sources])
     if rows + torn == 0:
         raise BadInput(
             f"{sources[0][0].path}: a header and no rows", next_step="import it again when it has some"
         )
-    pieces = _split(engine, everything, staged, stage, bad)
+    pieces = _split(engine, everything, places, staged, stage, bad)
     quarantine = _quarantine(engine, sources, everything, stage, bad, torn)
     with store.change() as change:
         before = change.manifest.parts
@@ -76,24 +81,27 @@ def publish(
         )
         change.commit(delivery)
         unallocated = _unallocated(engine, store, placed)
-    places = {(p.period, p.source, p.kind) for p in placed}
+    filled = {(p.period, p.source, p.kind) for p in placed}
     return Imported(
         delivery=delivery,
         unchanged=unchanged,
         parts=tuple(placed),
-        replaced=tuple(p for p in before if (p.period, p.source, p.kind) in places),
+        replaced=tuple(p for p in before if (p.period, p.source, p.kind) in filled),
         adjusted=tuple(adjusted),
         unallocated=unallocated,
         formats=tuple(sorted({form.title for _, form in sources})),
     )
 
 
-def _split(engine: Any, everything: str, staged: list[Path], stage: Path, bad: int) -> list[Staged]:
+def _split(
+    engine: Any,
+    everything: str,
+    places: list[tuple[str, str]],
+    staged: list[Path],
+    stage: Path,
+    bad: int,
+) -> list[Staged]:
     """The good rows as one file for each period and source; a file that is one already is taken as it is."""
-    places = engine.execute(
-        f"select distinct strftime(BillingPeriodStart, '%Y-%m'), x_Source from {everything} "
-        f"where {PROBLEM} is null order by all"
-    ).fetchall()
     pieces = []
     for number, (period, source) in enumerate(places):
         target = stage / f"piece-{number}.parquet"
@@ -102,7 +110,7 @@ def _split(engine: Any, everything: str, staged: list[Path], stage: Path, bad: i
         else:
             engine.execute(
                 f"copy (select * from {everything} where {PROBLEM} is null "
-                f"and strftime(BillingPeriodStart, '%Y-%m') = {literal(period)} "
+                f"and date_trunc('month', BillingPeriodStart) = {literal(f'{period}-01')} "
                 f"and x_Source = {literal(source)}) to {literal(target)} {PARQUET}"
             )
         pieces.append(Staged(period=period, source=source, kind="bill", path=target))
