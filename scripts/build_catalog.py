@@ -1,0 +1,94 @@
+"""Writes the catalog's tables from a folder of facts: ``python scripts/build_catalog.py FACTS_DIR``.
+
+Same facts, same bytes: rows are sorted and gzip carries no time. A row that can't be true stops the build.
+"""
+
+import csv
+import gzip
+import io
+import sys
+from pathlib import Path
+
+TARGET = Path(__file__).parents[1] / "src/shoestring/catalog/tables"
+MARKETS = {"on_demand", "spot", "reserved_1y", "reserved_3y", "capacity_block", "flex_start", "managed"}
+TABLES = {
+    "accelerators": ("accelerator", "vendor", "family", "memory_gib", "memory_bandwidth_gb_s", "fp32_tflops",
+                     "fp16_tflops", "bf16_tflops", "fp8_tflops", "tdp_w", "interconnect", "interconnect_gb_s",
+                     "year", "source", "as_of", "note"),
+    "offers": ("provider", "instance_type", "accelerator", "accelerator_count", "vcpus", "memory_gib",
+               "region", "zone", "market", "price_usd_per_hour", "source", "as_of", "as_of_kind", "kind",
+               "flag"),
+    "egress": ("provider", "region", "scope", "from_gib_per_month", "to_gib_per_month", "usd_per_gib",
+               "source", "as_of", "as_of_kind", "kind"),
+    "storage": ("provider", "region", "type", "class", "usd_per_gib_month", "source", "as_of", "as_of_kind",
+                "kind"),
+    "grid_carbon": ("provider", "region", "gco2e_per_kwh", "pue", "method", "year", "source"),
+    "spot_interruption": ("provider", "instance_type", "region", "band_index", "source", "as_of",
+                          "as_of_kind"),
+    "billing_rules": ("provider", "service", "granularity_s", "minimum_s", "spot_notice_s", "source", "as_of",
+                      "as_of_kind", "note"),
+    "commitments": ("provider", "product", "family", "region", "term", "payment", "discount_mean",
+                    "discount_min", "discount_max", "source", "as_of", "as_of_kind", "kind"),
+    "price_history_aws": ("provider", "instance_type", "region", "first_seen", "on_demand_usd_per_hour",
+                          "source"),
+    "price_history_gcp": ("provider", "instance_type", "region", "date", "on_demand_usd_per_hour",
+                          "spot_usd_per_hour", "source"),
+}  # fmt: skip
+
+
+def main() -> int:
+    """Build every table; the exit code is 2 without a folder of facts."""
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
+        print("usage: build_catalog.py FACTS_DIR", file=sys.stderr)
+        return 2
+    facts = Path(sys.argv[1])
+    rows = {name: _read(facts / f"{name}.csv", columns) for name, columns in TABLES.items()}
+    _check_offers(rows["offers"], {row["accelerator"] for row in rows["accelerators"]})
+    TARGET.mkdir(parents=True, exist_ok=True)
+    for name, columns in TABLES.items():
+        size = _write(TARGET / f"{name}.csv.gz", columns, rows[name])
+        print(f"{name:20} {len(rows[name]):6} rows {size:8} bytes")
+    return 0
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = set(columns) - set(reader.fieldnames or ())
+        if missing:
+            raise SystemExit(f"{path}: column {', '.join(sorted(missing))} is missing")
+        return sorted(reader, key=lambda row: tuple(row[c] for c in columns))
+
+
+def _check_offers(offers: list[dict[str, str]], accelerators: set[str]) -> None:
+    seen = set()
+    for row in offers:
+        key = tuple(row[c] for c in ("provider", "instance_type", "region", "zone", "market"))
+        price = float(row["price_usd_per_hour"])
+        wrong = [
+            text
+            for text, bad in (
+                ("is there twice", key in seen),
+                (f"has no accelerator we know: {row['accelerator']}", row["accelerator"] not in accelerators),
+                (f"is in no market we know: {row['market']}", row["market"] not in MARKETS),
+                (f"costs {price} $/h", not 0 < price < 10_000),
+                ("has no source or date", not (row["source"] and row["as_of"] and row["as_of_kind"])),
+            )
+            if bad
+        ]
+        if wrong:
+            raise SystemExit(f"offers.csv: {'/'.join(key)} {wrong[0]}")
+        seen.add(key)
+
+
+def _write(path: Path, columns: tuple[str, ...], rows: list[dict[str, str]]) -> int:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([row[c] for c in columns] for row in rows)
+    path.write_bytes(gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0))
+    return path.stat().st_size
+
+
+if __name__ == "__main__":
+    sys.exit(main())
