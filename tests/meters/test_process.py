@@ -95,7 +95,7 @@ while ! test -e done; do sleep 0.02; done
 
 
 def test_memory_peaks_are_seen_also_of_what_has_ended(tmp_path):
-    hog = "python3 -c 'b = bytearray(150 << 20)'"
+    hog = "python3 -c 'import time; b = bytearray(150 << 20); time.sleep(1.2)'"
     meter = metered(tmp_path, f"{hog}; true")
     assert 150 << 20 <= meter["memory_peak_bytes"] < 220 << 20
 

@@ -25,9 +25,10 @@ def after_end(run: RunBook, attempt: AttemptBook, now: datetime, failures_max: i
         return [_change(run, now, RunState.CANCELLED, "asked by user")]
     if run.suspending is not None:
         return [_change(run, now, RunState.SUSPENDED, run.suspending)]
-    if end.kind in (ExitKind.FAILED, ExitKind.HUNG):
+    killed = end.kind is ExitKind.LOST and end.code is not None
+    if end.kind in (ExitKind.FAILED, ExitKind.HUNG) or killed:
         allowed = run.submitted.workload.max_restarts_on_errors
-        if end.kind is ExitKind.HUNG:
+        if end.kind is not ExitKind.FAILED:
             allowed = max(allowed, failures_max)
         recovers = end.code is not None and end.code in run.submitted.workload.recover_on_exit_codes
         if run.failures > allowed and not recovers:

@@ -143,7 +143,8 @@ class _Preempted(_Life):
             gone = self.watch(token, lambda s: False)
             if gone.exit is not None and gone.exit.kind is ExitKind.DONE:
                 raise ShoestringError(
-                    f"the script ended before preemption {number} could take effect", next_step="give more --steps"
+                    f"the script ended before preemption {number} could take effect",
+                    next_step="give more --steps",
                 )
             ended_at = (last_step(gone), warned, _notice_to_saved(gone, self.executor.clock))
             seen = gone
