@@ -71,6 +71,10 @@ def status_of(
     progress, live = progress_of(run), run.live
     checkpoints = run.checkpoints()
     beats = [a.observation.heartbeat for a in run.attempts if a.observation.heartbeat is not None]
+    unpriced = any(
+        a.observation.launched_at is not None and a.offer.price.usd_per_hour is None for a in run.attempts
+    )
+    spent_usd = None if unpriced else spent_usd
     reason = run.last_intent.action.reason if run.last_intent is not None else None
     finish, slack = (None, None) if seen is None else _outlook(seen, offers or {}, now)
     place = live.offer.place if live is not None else None
