@@ -27,24 +27,34 @@ class Losses:
     Attributes:
         mean_up_h: mean life of an instance. spread: variance of a life over its squared mean.
         mean_down_h: mean wait until the zone has capacity again.
-        expected: losses within k steps of uptime, k = 0 ..; cut at ``GRID_H``.
+        expected, variance: of losses within k steps of uptime, k = 0 ..; cut at ``GRID_H``.
         chance: probability per step that an instance of that age is lost (the last holds ever after).
     """
 
     mean_up_h: float
     spread: float
     mean_down_h: float
+    down_spread: float
     expected: Floats
+    variance: Floats
     chance: Floats
 
     def within(self, hours: float) -> float:
         """Expected losses in so many hours of uptime; the age starts anew after each."""
-        at = hours * 3600 / STEP_S
-        last = len(self.expected) - 1
-        if at >= last:
-            return float(self.expected[last]) + (hours - last * STEP_S / 3600) / self.mean_up_h
-        low = int(at)
-        return float(self.expected[low] + (at - low) * (self.expected[low + 1] - self.expected[low]))
+        return _read(self.expected, hours, 1 / self.mean_up_h)
+
+    def variance_within(self, hours: float) -> float:
+        """Variance of the losses in so many hours of uptime."""
+        return _read(self.variance, hours, self.spread / self.mean_up_h)
+
+
+def _read(grid: Floats, hours: float, slope: float) -> float:
+    """A value between grid points; beyond the grid it goes on with ``slope`` per hour."""
+    at, last = hours * 3600 / STEP_S, len(grid) - 1
+    if at >= last:
+        return float(grid[last]) + (hours - last * STEP_S / 3600) * slope
+    low = int(at)
+    return float(grid[low] + (at - low) * (grid[low + 1] - grid[low]))
 
 
 def scale_of(band: int | None, nodes: int) -> float:
@@ -70,12 +80,16 @@ def losses(scale: float) -> Losses:
         renewals[k] = died[k - 1] + died[: k - 1] @ renewals[k - 1 : 0 : -1]
     mean, variance = _life(alive, float(chance[-1]))
     gone = np.concatenate([[1.0], np.cumprod(1 - back[at])])
-    down, _ = _life(gone, float(back[at][-1]))
+    down, down_variance = _life(gone, float(back[at][-1]))
+    expected = np.cumsum(renewals)
+    second = expected + 2 * np.convolve(renewals, expected)[: steps + 1]
     return Losses(
         mean_up_h=mean,
         spread=variance / mean**2,
         mean_down_h=down,
-        expected=np.cumsum(renewals),
+        down_spread=down_variance / down**2,
+        expected=expected,
+        variance=second - expected**2,
         chance=chance,
     )
 
