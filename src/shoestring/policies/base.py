@@ -53,7 +53,8 @@ def usd_per_hour(offer: Offer, run: RunView) -> float | None:
 
     Owned hours cost what they cause (marginal) plus what others would have paid for them (opportunity).
     """
-    opportunity = run.opportunity_usd_per_hour.get(offer.id, 0.0)
+    others = run.opportunity_usd_per_hour
+    opportunity = others.get(offer.id, 0.0) if others else 0.0
     if offer.owned is not None:
         return run.num_nodes * float(offer.owned.marginal_usd_per_hour) + opportunity
     if offer.price.usd_per_hour is None:

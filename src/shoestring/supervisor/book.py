@@ -87,6 +87,8 @@ class RunBook:
     def checkpoints(self) -> tuple[CheckpointFact, ...]:
         """Durable checkpoints of all attempts, newest first: the journal says which are ours."""
         found = [c for attempt in self.attempts for c in attempt.observation.checkpoints]
+        if len(found) < 2:
+            return tuple(found)
         return tuple(sorted(found, key=lambda c: (c.step, c.at), reverse=True))
 
     def resume_shown(self) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shoestring.domain.fleet import AttemptView, Bounds, FleetView, Phase, RunView
 from shoestring.domain.offer import Offer
-from shoestring.domain.run import Observation, Outcome, RunState
+from shoestring.domain.run import CheckpointFact, Observation, Outcome, RunState
 from shoestring.domain.units import SECONDS_PER_HOUR, seconds_between
 from shoestring.domain.workload import HoursOf, Steps
 from shoestring.supervisor.book import AttemptBook, RunBook
@@ -64,7 +64,8 @@ def run_view(
         eligible: ids of offers that passed the re-check's rules.
         spent_usd: rated so far, with storage and egress.
     """
-    progress = progress_of(run)
+    checkpoints = run.checkpoints()
+    progress = progress_of(run, checkpoints)
     accelerators = {(offers[i].accelerator or "cpu") for i in eligible if i in offers}
     live = run.live
     if live is not None:
@@ -74,7 +75,6 @@ def run_view(
         known = work_on(run, progress, accelerator)
         if known is not None:
             total[accelerator], left[accelerator] = known
-    checkpoints = run.checkpoints()
     newest = checkpoints[0] if checkpoints else None
     place, region = _where(run)
     profile = run.submitted.profile
@@ -112,13 +112,19 @@ def run_view(
     )
 
 
-def progress_of(run: RunBook) -> Progress:
-    """Where the run stands: live step while it trains, the newest durable step while it does not."""
+def progress_of(run: RunBook, checkpoints: tuple[CheckpointFact, ...] | None = None) -> Progress:
+    """Where the run stands: live step while it trains, the newest durable step while it does not.
+
+    Args:
+        checkpoints: the run's, if the caller has them at hand.
+    """
+    if checkpoints is None:
+        checkpoints = run.checkpoints()
     total = None
     work = run.submitted.workload.work
     if isinstance(work, Steps):
         total = work.steps
-    saved = max((c.step for c in run.checkpoints()), default=0)
+    saved = checkpoints[0].step if checkpoints else 0
     step: int | None = saved if saved else None
     trained_s = 0.0
     for attempt in run.attempts:
