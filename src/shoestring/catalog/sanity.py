@@ -50,14 +50,12 @@ def _ratio(catalog: Catalog, wanted: float) -> NDArray[np.bool_]:
         k: p for k, m, p in zip(keys, c["market"], catalog.price.tolist(), strict=True) if m == "on_demand"
     }
     ratio = np.array([p / base.get(k, np.nan) for k, p in zip(keys, catalog.price.tolist(), strict=True)])
-    return (catalog.arrays["market"] == "spot") & (np.abs(ratio - wanted) < 2e-4)
+    return np.asarray((catalog.arrays["market"] == "spot") & (np.abs(ratio - wanted) < 2e-4))
 
 
 def _out_of_range(catalog: Catalog) -> NDArray[np.bool_]:
     per_device: Floats = catalog.price / np.where(catalog.count > 0, catalog.count, np.nan)
-    group = np.char.add(
-        np.char.add(catalog.arrays["accelerator"], "|"), _class_of(catalog.arrays["market"])
-    )
+    group = np.char.add(np.char.add(catalog.arrays["accelerator"], "|"), _class_of(catalog.arrays["market"]))
     _, index = np.unique(group, return_inverse=True)
     order = np.argsort(index, kind="stable")
     odd = np.zeros(len(catalog), dtype=bool)

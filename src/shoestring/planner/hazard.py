@@ -71,7 +71,7 @@ def losses(scale: float) -> Losses:
     ages = age_classes(STEP_S)
     loss, back = prior_hazard(ages)
     steps = int(GRID_H * 3600 / STEP_S)
-    at = ages.index(np.arange(steps) * STEP_S)
+    at = ages.index(np.arange(steps, dtype=np.float64) * STEP_S)
     chance = 1 - (1 - loss[at]) ** scale
     alive = np.concatenate([[1.0], np.cumprod(1 - chance)])
     died = alive[:-1] - alive[1:]

@@ -88,9 +88,7 @@ def _same_hazard(c: Candidates, t: Terms, scale: float) -> Estimates:
         base = (np.log(c.high_h / c.low_h) / (2 * Z90) * up) ** 2 + (BOOT_SPREAD * t.boot_h) ** 2 * (1 + lost)
         redo_variance = lost * redo**2 / 3
         v_up = base + several * per_loss**2 + redo_variance
-        v_finish = (
-            base + several * (per_loss + wait) ** 2 + redo_variance + lost * down_spread * wait**2
-        )
+        v_finish = base + several * (per_loss + wait) ** 2 + redo_variance + lost * down_spread * wait**2
         energy = c.power_kw * (start + up)
         return Estimates(
             cost_usd=cost,
@@ -132,5 +130,5 @@ def _before(deadline_h: float | None, mean: Floats, variance: Floats) -> Floats:
     sigma2 = np.log1p(variance / mean**2)
     with np.errstate(divide="ignore"):
         z = (np.log(deadline_h / mean) + sigma2 / 2) / np.sqrt(np.maximum(sigma2, 1e-12))
-    chance = 0.5 * (1 + _erf(z / math.sqrt(2)).astype(float))
+    chance = 0.5 * (1 + np.asarray(_erf(z / math.sqrt(2)), dtype=np.float64))
     return np.where(np.isfinite(mean), chance, 0.0)

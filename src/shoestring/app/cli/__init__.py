@@ -20,6 +20,7 @@ MAX_PROBLEMS = 20  # of a bad job file; `shoestring validate` shows all
 
 VERBS: dict[str, Verb] = {
     "validate": Verb(module="validate", help="Check a job file; list every problem at once.", group="Jobs"),
+    "plan": Verb(module="plan", help="What a finished job costs on every offer, and why.", group="Jobs"),
     "run": Verb(module="run", help="Run a job, follow the market, meet the deadline.", group="Jobs"),
     "status": Verb(module="status", help="Show runs, what they do and what they cost so far.", group="Jobs"),
     "logs": Verb(module="logs", help="Show a run's output over all its attempts.", group="Jobs"),

@@ -1,0 +1,209 @@
+"""Rows of the catalog that a job may use, as columns for the screen; every other row with its reason."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from shoestring.catalog.load import Catalog
+from shoestring.catalog.places import Places
+from shoestring.domain.offer import Offer
+from shoestring.domain.plan import WorkRange
+from shoestring.domain.run import Profile
+from shoestring.domain.units import GIB
+from shoestring.domain.workload import Workload
+from shoestring.planner.feasible import Refusal, feasible
+from shoestring.planner.hazard import scale_of
+from shoestring.planner.screen import Candidates
+from shoestring.planner.work import Shape
+
+_CONTRACT = Refusal(
+    code="commitment",
+    text="needs a contract of one year or more",
+    fix="list what you have in a price sheet",
+)
+NOT_BY_THE_HOUR: Mapping[str, Refusal] = {
+    "reserved_1y": _CONTRACT,
+    "reserved_3y": _CONTRACT,
+    "capacity_block": Refusal(code="capacity_block", text="is sold as a block for days, paid upfront"),
+    "flex_start": Refusal(code="flex_start", text="starts when the provider wants"),
+    "managed": Refusal(code="managed", text="runs only as a managed service"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What the user's accounts allow.
+
+    Attributes:
+        enabled: providers that may be used; None for all. quotas: most accelerators at a time, by
+            ``provider/region/accelerator`` or ``.../accelerator/market``; ``*`` for any region.
+    """
+
+    enabled: frozenset[str] | None = None
+    quotas: Mapping[str, float] = field(default_factory=dict)
+
+    def quota(self, offer: Offer) -> float | None:
+        """The narrowest quota on an offer; None if none is known."""
+        for region in (offer.region, "*"):
+            key = f"{offer.provider}/{region}/{offer.accelerator}"
+            for name in (f"{key}/{offer.market}", key):
+                if name in self.quotas:
+                    return self.quotas[name]
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usable:
+    """A row that may be used, and its offer, hours, and flags of the estimate."""
+
+    row: int
+    offer: Offer
+    work: WorkRange
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sorted:
+    """Usable rows, and the refused ones with one reason each."""
+
+    usable: tuple[Usable, ...]
+    refused: tuple[tuple[int, Refusal], ...]
+
+
+def asked_keys(workload: Workload) -> frozenset[str]:
+    """Catalog keys that the job names; empty if it names none."""
+    return frozenset(a.name for r in workload.resources for a in r.accelerators)
+
+
+def sort_out(
+    catalog: Catalog,
+    workload: Workload,
+    account: Account,
+    *,
+    hours: Callable[[Shape], WorkRange | None],
+    profile: Profile | None,
+    resume_proven: bool,
+) -> Sorted:
+    """Each row either usable or refused; cheap looks come first, so that few rows become Offers."""
+    keys = asked_keys(workload)
+    usable: list[Usable] = []
+    refused: list[tuple[int, Refusal]] = []
+    c = catalog.columns
+    for row, (provider, key, market) in enumerate(
+        zip(c["provider"], c["accelerator"], c["market"], strict=True)
+    ):
+        if key not in keys:
+            why = Refusal(
+                code="accelerator", text="the job asks for another accelerator", fix="add it to `any_of`"
+            )
+        elif account.enabled is not None and provider not in account.enabled:
+            why = Refusal(
+                code="account",
+                text=f"no account at {provider} is known",
+                fix="shoestring check, or --all-clouds",
+            )
+        elif market in NOT_BY_THE_HOUR:
+            why = NOT_BY_THE_HOUR[market]
+        else:
+            found = _look(catalog, row, workload, account, hours, profile, resume_proven)
+            if isinstance(found, Usable):
+                usable.append(found)
+                continue
+            why = found
+        refused.append((row, why))
+    return Sorted(usable=tuple(usable), refused=tuple(refused))
+
+
+def _look(
+    catalog: Catalog,
+    row: int,
+    workload: Workload,
+    account: Account,
+    hours: Callable[[Shape], WorkRange | None],
+    profile: Profile | None,
+    resume_proven: bool,
+) -> Usable | Refusal:
+    offer = catalog.offer(row)
+    refusals = feasible(workload, offer, resume_proven=resume_proven)
+    if refusals:
+        return refusals[0]
+    needed = offer.accelerator_count * workload.num_nodes
+    quota = account.quota(offer)
+    if quota is not None and needed > quota:
+        text = f"quota of {quota:g} {offer.accelerator} in {offer.region}, {needed:g} are needed"
+        return Refusal(code="quota", text=text, fix="ask the provider for more, then change `quotas`")
+    device = catalog.accelerators[offer.accelerator or ""]
+    peak = profile.memory_peak_bytes if profile else None
+    if peak and device.memory_gib and peak > device.memory_gib * GIB:
+        text = f"the job used {peak / GIB:.1f} GiB, {device.name} has {device.memory_gib:g}"
+        return Refusal(code="memory_device", text=text, fix="shard the model, or a smaller batch")
+    shape = Shape(accelerator=device.name, count=offer.accelerator_count, nodes=workload.num_nodes)
+    work = hours(shape)
+    if work is None:
+        text = (
+            f"no figure supports the speed of {workload.num_nodes}x{offer.accelerator_count:g} {device.name}"
+        )
+        return Refusal(code="speed_unknown", text=text, fix="measure it: `work: {steps:, steps_per_s:}`")
+    return Usable(
+        row=row,
+        offer=offer,
+        work=work,
+        flags=_estimate_flags(offer, work, workload, profile, device.bf16_tflops),
+    )
+
+
+def _estimate_flags(
+    offer: Offer, work: WorkRange, workload: Workload, profile: Profile | None, bf16: float | None
+) -> tuple[str, ...]:
+    found = ["unvalidated_speed"] if work.basis == "roofline" else []
+    if bf16 is None:
+        found.append("no_bf16")
+    save_s = workload.checkpoint.save_s or (profile.save_s if profile else None)
+    if offer.notice_s is not None and save_s is not None and save_s > offer.notice_s:
+        found.append("save_exceeds_notice")
+    return tuple(found)
+
+
+def columns(
+    catalog: Catalog,
+    places: Places,
+    workload: Workload,
+    usable: tuple[Usable, ...],
+    checkpoint_bytes: int | None,
+) -> tuple[Candidates, tuple[tuple[str, ...], ...]]:
+    """The screen's columns, and flags for what is unknown about a place."""
+    table: list[tuple[float, ...]] = []
+    flags: list[tuple[str, ...]] = []
+    for u in usable:
+        offer = u.offer
+        data = places.data(workload, offer.provider, offer.region)
+        storage = places.storage_usd_per_hour(workload, offer.provider, checkpoint_bytes)
+        watts = catalog.accelerators[offer.accelerator or ""].tdp_w
+        pue = places.pue(offer.provider, offer.region)
+        known = watts is not None and pue is not None
+        kw = (
+            (watts or 0) * (pue or 0) * offer.accelerator_count * workload.num_nodes / 1000
+            if known
+            else math.nan
+        )
+        grid = places.co2_kg_per_kwh(offer.provider, offer.region)
+        band = (
+            catalog.interruption.get((offer.instance_type, offer.region)) if offer.provider == "aws" else None
+        )
+        scale = scale_of(band, workload.num_nodes) if offer.market.preemptible else 0.0
+        table.append(
+            (float(offer.price.usd_per_hour or 0), u.work.low_h, u.work.mid_h, u.work.high_h, scale,
+             offer.billing.granularity_s, offer.billing.minimum_s, data.usd, data.hours, storage or 0.0,
+             kw, math.nan if grid is None else grid)
+        )  # fmt: skip
+        unknown = [
+            ("data_cost_unknown", data.unknown),
+            ("storage_cost_unknown", checkpoint_bytes and storage is None),
+        ]
+        flags.append(tuple(word for word, on in unknown if on))
+    numbers = np.array(table, dtype=np.float64).reshape(-1, 12).T
+    names = ("price_usd_per_hour", "low_h", "mid_h", "high_h", "scale", "granularity_s", "minimum_s",
+             "data_usd", "data_h", "storage_usd_per_hour", "power_kw", "co2_kg_per_kwh")  # fmt: skip
+    return Candidates(**dict(zip(names, numbers, strict=True))), tuple(flags)

@@ -1,0 +1,50 @@
+"""What a job asks for, in the formula's terms."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from shoestring.domain.run import Profile
+from shoestring.domain.units import SECONDS_PER_HOUR, seconds_between
+from shoestring.domain.workload import Workload
+from shoestring.planner.estimate import Terms
+from shoestring.planner.work import Shape
+
+SHORTEST_S = 0.01  # of a boot, restore or save; none takes no time at all
+
+
+def shapes_asked(workload: Workload) -> Mapping[str, Shape]:
+    """The asked shape of each accelerator named, in the file's order; a range counts as its smallest."""
+    found: dict[str, Shape] = {}
+    for request in workload.resources:
+        for a in request.accelerators:
+            shape = Shape(accelerator=a.name, count=a.count_min, nodes=workload.num_nodes)
+            found.setdefault(a.name, shape)
+    return found
+
+
+def deadline_h(workload: Workload, now: datetime) -> float | None:
+    """Hours that are left until the deadline, a second at least; None without one."""
+    if workload.deadline_at is not None:
+        return max(seconds_between(now, workload.deadline_at), 1.0) / SECONDS_PER_HOUR
+    return None if workload.deadline_s is None else workload.deadline_s / SECONDS_PER_HOUR
+
+
+def terms_of(workload: Workload, profile: Profile | None, deadline: float | None) -> Terms:
+    """Boot, restore and save: measured before declared before assumed. ``deadline`` in hours."""
+    spec, usual = workload.checkpoint, Terms()
+    boot = profile.boot_s if profile else None
+    restore = profile.restore_s if profile else None
+    save = profile.save_s if profile else None
+    return Terms(
+        nodes=workload.num_nodes,
+        boot_h=_hours(usual.boot_h, boot),
+        restore_h=_hours(usual.restore_h, restore, spec.restore_s),
+        save_h=_hours(usual.save_h, save, spec.save_s),
+        interval_h=None if spec.interval_s is None else max(spec.interval_s, SHORTEST_S) / SECONDS_PER_HOUR,
+        deadline_h=deadline,
+    )
+
+
+def _hours(assumed_h: float, *known_s: float | None) -> float:
+    first = next((s for s in known_s if s is not None), None)
+    return assumed_h if first is None else max(first, SHORTEST_S) / SECONDS_PER_HOUR

@@ -1,0 +1,134 @@
+"""From estimates to an answer: what is left, which to take, what comes second, what it hangs on."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoestring.domain.workload import Goal
+from shoestring.planner.estimate import Terms
+from shoestring.planner.screen import Candidates, Estimates, screen
+
+SURE = 0.95  # chance of meeting the deadline that an option must have to be chosen
+SHOWN = 12
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the user asked for: goal, deadline (hours) and budget ($); None for no limit."""
+
+    goal: Goal = Goal.CHEAPEST
+    deadline_h: float | None = None
+    budget_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scored:
+    """Candidates with their estimates; ``ids`` break ties, ``kinds`` tell shapes and markets apart."""
+
+    ids: Sequence[str]
+    kinds: Sequence[str]
+    candidates: Candidates
+    estimates: Estimates
+
+
+def score(ids: Sequence[str], kinds: Sequence[str], candidates: Candidates, terms: Terms) -> Scored:
+    """All candidates estimated."""
+    return Scored(ids=ids, kinds=kinds, candidates=candidates, estimates=screen(candidates, terms))
+
+
+def admissible(s: Scored, w: Wishes) -> tuple[Rows, Rows, Rows]:
+    """Rows that end, in time and within the budget; rows too late (or never ending); rows too dear."""
+    e = s.estimates
+    ends = np.isfinite(e.finish_h)
+    in_time = ends if w.deadline_h is None else ends & (e.p_deadline >= SURE)
+    cheap = np.full(len(ends), True) if w.budget_usd is None else e.cost_usd <= w.budget_usd
+    late, dear = np.flatnonzero(~in_time), np.flatnonzero(in_time & ~cheap)
+    return np.flatnonzero(in_time & cheap), late, dear
+
+
+def ranked(s: Scored, rows: Rows, goal: Goal) -> list[int]:
+    """Rows, best first by the goal; ties by cost, then by id."""
+    e = s.estimates
+    key = {
+        Goal.CHEAPEST: e.cost_usd,
+        Goal.FASTEST: e.finish_h,
+        Goal.BALANCED: e.cost_usd * e.finish_h,
+    }[goal]
+    return sorted(
+        rows.tolist(), key=lambda i: (round(float(key[i]), 6), round(float(e.cost_usd[i]), 6), s.ids[i])
+    )
+
+
+def second(s: Scored, order: list[int]) -> int | None:
+    """The best that is another kind (shape, provider or market) than the first; else the next; else None."""
+    others = [i for i in order[1:] if s.kinds[i] != s.kinds[order[0]]]
+    return next(iter([*others, *order[1:]]), None)
+
+
+def frontier(s: Scored, rows: Rows) -> list[int]:
+    """Rows that no other beats in both expected cost and P90 finish, and the best of each kind, by cost."""
+    e = s.estimates
+    by_cost = sorted(
+        rows.tolist(),
+        key=lambda i: (round(float(e.cost_usd[i]), 6), round(float(e.p90_finish_h[i]), 6), s.ids[i]),
+    )
+    front, seen, soonest = [], set(), math.inf
+    kinds = []
+    for i in by_cost:
+        if e.p90_finish_h[i] < soonest * (1 - 1e-9):
+            front.append(i)
+            soonest = e.p90_finish_h[i]
+        elif s.kinds[i] not in seen:
+            kinds.append(i)
+        seen.add(s.kinds[i])
+    kept = [*front[:SHOWN], *kinds[: max(SHOWN - len(front), 0)]]
+    return sorted(kept, key=by_cost.index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """One input changed: what the chosen row costs then, and which row would be chosen."""
+
+    input: str
+    change: str
+    cost_usd: float
+    best: int
+
+
+def shifts(s: Scored, rows: Rows, chosen: int, terms: Terms, w: Wishes) -> tuple[Shift, ...]:
+    """What the answer hangs on, largest effect on the cost first."""
+    c = s.candidates
+    dearer = c.price_usd_per_hour.copy()
+    dearer[chosen] *= 1.2
+    changed = [
+        ("price", "+20 % on the chosen offer", replace(c, price_usd_per_hour=dearer)),
+        ("work", "high end of the range", replace(c, mid_h=c.high_h)),
+        ("work", "low end of the range", replace(c, mid_h=c.low_h)),
+    ]
+    if (c.scale[rows] > 0).any():
+        changed.append(("hazard", "preemptions twice as frequent", replace(c, scale=c.scale * 2)))
+    found = []
+    for name, text, other in changed:
+        again = Scored(ids=s.ids, kinds=s.kinds, candidates=other, estimates=screen(other, terms))
+        left, _, _ = admissible(again, w)
+        order = ranked(again, np.intersect1d(left, rows), w.goal)
+        cost = float(again.estimates.cost_usd[chosen])
+        found.append(Shift(input=name, change=text, cost_usd=cost, best=order[0] if order else chosen))
+    base = float(s.estimates.cost_usd[chosen])
+    return tuple(sorted(found, key=lambda f: -abs(f.cost_usd - base)))
+
+
+def probe_saves(s: Scored, rows: Rows, chosen: int, shapes: Sequence[object], terms: Terms) -> float:
+    """Most dollars that knowing the work could save: another shape at its low end against the chosen one.
+
+    0 when no other shape can win; an upper bound on what a probe is worth, not its expected value.
+    """
+    others = np.array([i for i in rows.tolist() if shapes[i] != shapes[chosen]], dtype=np.intp)
+    if not len(others):
+        return 0.0
+    best = screen(replace(s.candidates, mid_h=s.candidates.low_h).pick(others), terms).cost_usd.min()
+    return max(0.0, float(s.estimates.cost_usd[chosen] - best))

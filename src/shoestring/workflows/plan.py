@@ -1,0 +1,340 @@
+"""``shoestring plan``: dollars per finished job for every way to run it, and which one to take."""
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from shoestring.catalog.candidates import Account, Sorted, Usable, asked_keys, columns, sort_out
+from shoestring.catalog.load import Catalog
+from shoestring.catalog.places import Places
+from shoestring.catalog.resolve import resolved
+from shoestring.catalog.sanity import flags as price_flags
+from shoestring.catalog.sanity import suspect
+from shoestring.domain.offer import Market
+from shoestring.domain.plan import Option, Plan, Rejection, Sensitivity, WorkRange
+from shoestring.domain.run import Profile
+from shoestring.domain.workload import Workload
+from shoestring.planner.asked import deadline_h, shapes_asked, terms_of
+from shoestring.planner.feasible import Refusal
+from shoestring.planner.frontier import (
+    SURE,
+    Scored,
+    Wishes,
+    admissible,
+    frontier,
+    probe_saves,
+    ranked,
+    score,
+    second,
+    shifts,
+)
+from shoestring.planner.hazard import losses, scale_of
+from shoestring.planner.work import Shape, hours_on, known_work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What the user allows beyond the file."""
+
+    allow_suspect: bool = False
+    allow_unproven_resume: bool = False
+
+
+def plan(
+    workload: Workload,
+    catalog: Catalog,
+    account: Account,
+    *,
+    now: datetime,
+    profile: Profile | None = None,
+    choices: Choices | None = None,
+) -> Plan:
+    """The plan of one job.
+
+    Args:
+        workload: as the job file gives it. now: for price ages and deadlines, UTC.
+        profile: what was measured about this code; None if nothing was.
+
+    Raises:
+        BadInput: an accelerator that the catalog does not know.
+    """
+    return _Planning(workload, catalog, account, now, profile, choices or Choices()).plan()
+
+
+class _Planning:
+    """One planning: holds what all steps share."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        catalog: Catalog,
+        account: Account,
+        now: datetime,
+        profile: Profile | None,
+        choices: Choices,
+    ) -> None:
+        self.workload = resolved(workload, catalog.names, catalog.accelerators)
+        self.catalog, self.account, self.profile, self.choices = catalog, account, profile, choices
+        self.deadline_h = deadline_h(workload, now)
+        self.flags = price_flags(catalog, np.datetime64(now.date().isoformat()))
+        asked = shapes_asked(self.workload)
+        self.first = next(iter(asked.values()), None)
+        self.known = known_work(self.workload.work, self.first, asked) if self.first else ()
+        self.relative = bool(self.known) and self.known[0].unit
+        self.terms = terms_of(self.workload, profile, None if self.relative else self.deadline_h)
+        self.places = Places(catalog)
+        self._hours: dict[Shape, WorkRange | None] = {}
+
+    def hours(self, shape: Shape) -> WorkRange | None:
+        if shape not in self._hours:
+            self._hours[shape] = hours_on(shape, self.workload.work, self.known, self.catalog.accelerators)
+        return self._hours[shape]
+
+    def plan(self) -> Plan:
+        proven = self.choices.allow_unproven_resume or bool(self.profile and self.profile.resume_proven)
+        found = self._sort(proven)
+        scored = self._score(found.usable)
+        wishes = self._wishes()
+        within, late, dear = admissible(scored, wishes)
+        trusted = np.array(
+            [i for i in within if self.choices.allow_suspect or not self._suspect(found.usable[i])],
+            dtype=np.intp,
+        )
+        order = ranked(scored, trusted, wishes.goal)
+        chosen = order[0] if order else None
+        runner_up = second(scored, order) if len(order) > 1 else None
+        baseline = self._baseline()
+        shown = list(dict.fromkeys([*order[:1], *([runner_up] if runner_up is not None else []),
+                                    *frontier(scored, trusted)]))  # fmt: skip
+        rows = sorted(shown, key=lambda i: (scored.estimates.cost_usd[i], scored.ids[i]))
+        reasons = self._reasons(scored, order, chosen, runner_up, baseline)
+        options = {
+            i: self._option(scored, i, found.usable[i], reasons.get(i, "cheaper or sooner in its kind"))
+            for i in rows
+        }
+        rejected = _groups(self.catalog, found)
+        rejected += self._beyond(scored, found.usable, late, dear, within, trusted)
+        known_id = baseline.offer_id if baseline else None
+        others = [o for i, o in options.items() if i in (chosen, runner_up) or o.offer_id != known_id]
+        everything = (*([baseline] if baseline else []), *others)
+        return Plan(
+            options=everything,
+            baseline=baseline,
+            chosen=options[chosen] if chosen is not None else None,
+            runner_up=options[runner_up] if runner_up is not None else None,
+            rejected=tuple(sorted(rejected, key=lambda r: -r.count)),
+            work_kind=self._kind(),
+            work_range_h=self._range(),
+            prices_as_of=_span([o.price_as_of for o in everything]),
+            sensitivity=self._sensitivity(scored, trusted, chosen, wishes),
+            probe_saves_usd=self._probe(scored, trusted, chosen, found.usable),
+            notes=self._notes(found),
+        )
+
+    def _sort(self, proven: bool, workload: Workload | None = None) -> Sorted:
+        return sort_out(
+            self.catalog,
+            workload or self.workload,
+            self.account,
+            hours=self.hours,
+            profile=self.profile,
+            resume_proven=proven,
+        )
+
+    def _score(self, usable: tuple[Usable, ...]) -> Scored:
+        size = self.workload.checkpoint.size_bytes or (
+            self.profile.checkpoint_bytes if self.profile else None
+        )
+        candidates, self.place_flags = columns(self.catalog, self.places, self.workload, usable, size)
+        ids = [u.offer.id for u in usable]
+        kinds = [
+            f"{u.offer.provider}/{u.offer.accelerator}:{u.offer.accelerator_count:g}/{u.offer.market}"
+            for u in usable
+        ]
+        return score(ids, kinds, candidates, self.terms)
+
+    def _baseline(self) -> Option | None:
+        """The file as it stands: what an engine that minimizes $/h launches, on-demand unless spot is asked."""
+        spot = any(r.use_spot for r in self.workload.resources)
+        found = [u for u in self._sort(True).usable if spot or u.offer.market is Market.ON_DEMAND]
+        sound = [u for u in found if not self._suspect(u)] or found
+        if not sound:
+            return None
+        lowest = min(sound, key=lambda u: (u.offer.price.usd_per_hour or 0, u.offer.id))
+        one = self._score((lowest,))
+        return self._option(one, 0, lowest, "the file as it stands: the lowest $/h it allows, for comparison")
+
+    def _suspect(self, u: Usable) -> bool:
+        return suspect(self.flags[u.row])
+
+    def _option(self, s: Scored, i: int, u: Usable, reason: str) -> Option:
+        e, offer, hidden = s.estimates, u.offer, self.relative
+
+        def value(column: Any, *, absolute: bool = True) -> float | None:
+            number = float(column[i])
+            return None if (absolute and hidden) or not math.isfinite(number) else round(number, 6)
+
+        price = float(offer.price.usd_per_hour or 0)
+        words = (*self.flags[u.row], *u.flags, *(self.place_flags[i] if i < len(self.place_flags) else ()))
+        return Option(
+            offer_id=offer.id,
+            provider=offer.provider,
+            region=offer.region,
+            zone=offer.zone,
+            market=str(offer.market),
+            accelerator=offer.accelerator,
+            count=offer.accelerator_count,
+            price_usd_per_hour=price,
+            price_source=offer.price.source,
+            price_as_of=offer.price.as_of.date().isoformat(),
+            expected_cost_usd=value(e.cost_usd),
+            p90_cost_usd=value(e.p90_cost_usd),
+            expected_finish_h=value(e.finish_h),
+            p90_finish_h=value(e.p90_finish_h),
+            p_deadline=value(e.p_deadline),
+            p_capacity=self._p_capacity(u),
+            energy_kwh=value(e.energy_kwh),
+            co2_kg=value(e.co2_kg),
+            reason=reason,
+            flags=words,
+            relative_cost=self._relative(u, price) if hidden else None,
+        )
+
+    def _p_capacity(self, u: Usable) -> float | None:
+        """Share of time that a spot zone of this interruption band is up, in our model; None without a band."""
+        band = self.catalog.interruption.get((u.offer.instance_type, u.offer.region))
+        if band is None or u.offer.market is not Market.SPOT:
+            return None
+        process = losses(scale_of(band, self.workload.num_nodes))
+        return round(process.mean_up_h / (process.mean_up_h + process.mean_down_h), 3)
+
+    def _relative(self, u: Usable, price: float) -> float:
+        """$ of the hours that do what one hour on the first named accelerator does."""
+        return round(price * self.workload.num_nodes * u.work.mid_h, 6)
+
+    def _reasons(
+        self, s: Scored, order: list[int], chosen: int | None, runner_up: int | None, baseline: Option | None
+    ) -> dict[int, str]:
+        if chosen is None:
+            return {}
+        cost, best = s.estimates.cost_usd, float(s.estimates.cost_usd[chosen])
+        text = f"{self.workload.goal} of {len(order)} offers that may be used"
+        if self.deadline_h is not None and not self.relative:
+            text += f"; in time with {s.estimates.p_deadline[chosen]:.0%}"
+        if baseline and baseline.expected_cost_usd and baseline.expected_cost_usd > best * 1.005:
+            text += f"; {1 - best / baseline.expected_cost_usd:.0%} below the file as it stands"
+        found = {chosen: text}
+        if runner_up is not None:
+            found[runner_up] = f"runner-up: {float(cost[runner_up]) / best - 1:+.0%} in cost"
+        return found
+
+    def _wishes(self) -> Wishes:
+        budget = self.workload.budget_usd
+        return Wishes(
+            goal=self.workload.goal,
+            deadline_h=None if self.relative else self.deadline_h,
+            budget_usd=None if budget is None or self.relative else float(budget),
+        )
+
+    def _beyond(
+        self, s: Scored, usable: tuple[Usable, ...], late: Any, dear: Any, within: Any, trusted: Any
+    ) -> list[Rejection]:
+        """What the deadline, the budget and doubtful prices leave out, and by how much to loosen them."""
+        e, found = s.estimates, []
+        if len(late):
+            soonest = float(e.p90_finish_h[late].min())
+            fix = (
+                f"a deadline of {soonest:.1f} h would let the soonest in" if math.isfinite(soonest) else None
+            )
+            text = (
+                f"too late: less than {SURE:.0%} sure to end in time"
+                if self.deadline_h
+                else "would never end"
+            )
+            found.append(_rejection("deadline", s, late, text, fix))
+        if len(dear):
+            text = f"costs more than the budget of {float(self.workload.budget_usd or 0):.2f} $"
+            found.append(_rejection("budget", s, dear, text, f"a budget of {e.cost_usd[dear].min():.2f} $"))
+        doubtful = np.setdiff1d(within, trusted)
+        if len(doubtful):
+            words = sorted({w for i in doubtful for w in self.flags[usable[i].row] if suspect((w,))})
+            found.append(
+                _rejection(
+                    "suspect_price", s, doubtful, f"doubtful price: {', '.join(words)}", "--allow-suspect"
+                )
+            )
+        return found
+
+    def _sensitivity(self, s: Scored, rows: Any, chosen: int | None, w: Wishes) -> tuple[Sensitivity, ...]:
+        if chosen is None or self.relative:
+            return ()
+        return tuple(
+            Sensitivity(input=f.input, change=f.change, cost_usd=round(f.cost_usd, 4), chosen=s.ids[f.best])
+            for f in shifts(s, rows, chosen, self.terms, w)
+            if math.isfinite(f.cost_usd)
+        )
+
+    def _probe(self, s: Scored, rows: Any, chosen: int | None, usable: tuple[Usable, ...]) -> float | None:
+        if chosen is None or self.relative:
+            return None
+        shapes = [(u.offer.accelerator, u.offer.accelerator_count) for u in usable]
+        return round(probe_saves(s, rows, chosen, shapes, self.terms), 4)
+
+    def _kind(self) -> str:
+        work = None if self.first is None else self.hours(self.first)
+        return "unknown" if self.relative or work is None else work.basis
+
+    def _range(self) -> tuple[float, float] | None:
+        work = None if self.first is None or self.relative else self.hours(self.first)
+        return None if work is None else (round(work.low_h, 6), round(work.high_h, 6))
+
+    def _notes(self, found: Sorted) -> tuple[str, ...]:
+        notes = []
+        if not asked_keys(self.workload):
+            notes.append("The job names no accelerator; the catalog holds no prices of machines without one.")
+        if self.relative:
+            notes.append(
+                "Work unknown: costs are relative to one hour on the first accelerator named; give `work:`."
+            )
+        if self.profile is None or self.profile.boot_s is None:
+            notes.append(
+                "Boot 300 s, restore 60 s, save 30 s are assumed where nothing was measured or declared."
+            )
+        if any(u.offer.market.preemptible for u in found.usable):
+            notes.append(
+                "Spot rows stay in their zone and wait there; preemptions follow a prior from one-V100 zones."
+            )
+        return tuple(notes)
+
+
+def _rejection(group: str, s: Scored, rows: Any, text: str, fix: str | None) -> Rejection:
+    best = min(rows.tolist(), key=lambda i: (s.estimates.cost_usd[i], s.ids[i]))
+    cost = float(s.estimates.cost_usd[best])
+    return Rejection(
+        group=group, count=len(rows), reason=text, fix=fix, example=s.ids[best],
+        best_usd=round(cost, 4) if math.isfinite(cost) else None,
+    )  # fmt: skip
+
+
+def _groups(catalog: Catalog, found: Sorted) -> list[Rejection]:
+    by_code: dict[str, list[tuple[int, Refusal]]] = defaultdict(list)
+    for row, refusal in found.refused:
+        by_code[refusal.code].append((row, refusal))
+    return [
+        Rejection(
+            group=code,
+            count=len(rows),
+            reason=rows[0][1].text,
+            fix=rows[0][1].fix,
+            example=catalog.offer_id(rows[0][0]),
+        )
+        for code, rows in by_code.items()
+    ]
+
+
+def _span(days: list[str]) -> tuple[str, str] | None:
+    return (min(days), max(days)) if days else None
