@@ -89,8 +89,9 @@ class Run:
             spent_usd=self.spent_usd,
             baseline_usd=self.baseline_usd,
         )
-        if self.plan is None:
+        if self.plan is None or seen.elapsed_s >= self.replan_s:
             self.plan = make_plan(self.memory, self.terms, now, STYLE)
+            self.replan_s = seen.elapsed_s + STYLE.replan_s
         option = options(self.plan, self.memory, now, STYLE)[0]
         self._pay(option, now)
         return option

@@ -25,16 +25,19 @@ class Learning:
     Attributes:
         market, zone, zone_age: at the three levels of shrinkage. cover: losses, for the chance that another
             zone takes over. relight: steps, for the chance that another zone comes up.
+        standing: share of ``lands`` that counts again at each step while down, where moves are paid: a job
+            that waits for its own zone can still leave for one that stayed up.
         independence: share of the chances of other zones that is believed before anything was seen of them
             together: zones of one provider go down together.
     """
 
     market: float = 60.0
-    zone: float = 6.0
-    zone_age: float = 12.0
+    zone: float = 12.0
+    zone_age: float = 30.0
     cover: float = 6.0
     relight: float = 20.0
-    independence: float = 0.3
+    independence: float = 0.6
+    standing: float = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +47,15 @@ class Terms:
     Attributes:
         restart_s: work lost at each launch. spot_usd_per_hour, on_demand_usd_per_hour: by zone.
         move_usd: ``move_usd[i][j]`` dollars to take the checkpoint from zone i to zone j; 0 if i is j.
+        free_if_lost_within_s: by zone, an instance lost so soon after its launch costs nothing; empty: no
+            zone has such a rule.
     """
 
     restart_s: float
     spot_usd_per_hour: tuple[float, ...]
     on_demand_usd_per_hour: tuple[float, ...]
     move_usd: tuple[tuple[float, ...], ...]
+    free_if_lost_within_s: tuple[float, ...] = ()
 
 
 def hazards(memory: Memory, learning: Learning) -> Floats:
@@ -89,6 +95,8 @@ def outlook(memory: Memory, terms: Terms, learning: Learning) -> Outlook:
             lit[here] = learning.independence * (1 - np.prod(1 - back[others]))
     lands = (memory.covered + learning.cover * lands) / (memory.losses + learning.cover)
     lit = (memory.relit + learning.relight * lit) / (memory.dark + learning.relight)
+    landing = landing[:, :, None] * up_mix
+    lit, lighting = _offered_while_down(lit, lighting, lands, landing, moves, learning)
     hour = step_s / 3600
     return Outlook(
         step_s=step_s,
@@ -98,12 +106,27 @@ def outlook(memory: Memory, terms: Terms, learning: Learning) -> Outlook:
         spot_usd=np.array(terms.spot_usd_per_hour) * hour,
         on_demand_usd=np.array(terms.on_demand_usd_per_hour) * hour,
         lands=lands,
-        landing=landing[:, :, None] * up_mix,
+        landing=landing,
         lit=lit,
         lighting=lighting,
-        landing_move_usd=(landing * moves).sum(1),
-        lighting_move_usd=(lighting * moves).sum(1),
+        landing_move_usd=(landing.sum(2) * moves).sum(1),
+        lighting_move_usd=(lighting.sum(2) * moves).sum(1),
     )
+
+
+def _offered_while_down(
+    lit: Floats, lighting: Floats, lands: Floats, landing: Floats, moves: Floats, learning: Learning
+) -> tuple[Floats, Floats]:
+    """Chance per step, and where: a zone that came up just now (youngest age), or one that stayed up.
+
+    Where moves are free a job does not wait for its own zone while another is up, so there the second is
+    left out.
+    """
+    stays = np.where((landing.sum(2) * moves).sum(1) > 0, learning.standing * lands, 0.0)
+    where = np.zeros(landing.shape)
+    where[:, :, 0] = lighting
+    share = (stays / np.maximum(lit + stays, RARE))[:, None, None]
+    return 1 - (1 - lit) * (1 - stays), (1 - share) * where + share * landing
 
 
 def stationary(hazard: Floats, advance: Floats) -> tuple[Floats, Floats, Floats]:

@@ -4,7 +4,7 @@ An immutable value: :func:`observe` gives the next one. Old evidence fades with 
 drift from week to week.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from shoestring.market.ages import AgeClasses, age_classes
 
 UP, DOWN = 0, 1
 UNDERWAY_S = 3 * 3600.0  # a run found under way is older than it looks: it is taken to have begun then
-HALF_LIFE_H = 48.0
+HALF_LIFE_H = 24.0
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -27,8 +27,8 @@ class Memory:
         ages: the classes that ages are counted in.
         up: state at the last look; None before the first.
         age_s: seconds that state had lasted then.
-        exposure: steps spent, shape (zones, 2, classes): [:, UP] and [:, DOWN].
-        switches: of those, the steps at whose end the state changed.
+        exposure: steps spent at each age, shape (zones, 2, classes): [:, UP] and [:, DOWN].
+        switches: how often the state ended at that age.
         losses, covered: losses of a zone, and those of them when another zone was up right after.
         dark, relit: steps with every zone down but possibly this one, counted while all were down, and
             those of them after which another zone came up.
@@ -65,34 +65,71 @@ def blank(zones: int, step_s: float) -> Memory:
 
 
 def observe(memory: Memory, up: Bools, elapsed_s: float, *, half_life_h: float = HALF_LIFE_H) -> Memory:
-    """The memory after one more look, ``elapsed_s`` seconds after the last one.
+    """The memory after one more look, ``elapsed_s`` seconds after the last; the old state is taken to have
+    lasted until then.
 
     Args:
         up: shape (zones,). elapsed_s: ignored at the first look.
         half_life_h: evidence that is so old counts half.
     """
     if memory.up is None:
-        return _with(memory, up=up.copy(), age_s=np.full(memory.zones, UNDERWAY_S))
+        return replace(memory, up=up.copy(), age_s=np.full(memory.zones, UNDERWAY_S))
     before, steps = memory.up, elapsed_s / memory.ages.step_s
     fade = 0.5 ** (elapsed_s / (half_life_h * 3600))
     changed = up != before
     zone, state = np.arange(memory.zones), np.where(before, UP, DOWN)
-    cell = (zone, state, memory.ages.index(memory.age_s))
+    age_s = memory.age_s + elapsed_s
     exposure, switches = memory.exposure * fade, memory.switches * fade
-    exposure[cell] += steps
-    switches[cell] += changed
+    exposure[zone, state] += _time_in_classes(memory.ages, memory.age_s, age_s) / memory.ages.step_s
+    switches[zone, state, memory.ages.index(age_s - 1.0)] += changed
     others_before, others_now = before.sum() - before > 0, up.sum() - up > 0
     lost, all_dark = before & ~up, ~before & ~others_before
     return Memory(
         ages=memory.ages,
         up=up.copy(),
-        age_s=np.where(changed, 0.0, memory.age_s + elapsed_s),
+        age_s=np.where(changed, 0.0, age_s),
         exposure=exposure,
         switches=switches,
         losses=memory.losses * fade + lost,
         covered=memory.covered * fade + (lost & others_now),
         dark=memory.dark * fade + all_dark * steps,
         relit=memory.relit * fade + (all_dark & others_now),
+    )
+
+
+def extended(memory: Memory, columns: tuple[int, ...]) -> Memory:
+    """The memory of a choice of zones, in a new order; -1 stands for a zone never seen, up since long."""
+    rows, unseen = list(columns), blank(1, memory.ages.step_s)
+
+    def pick(seen: Floats, never: Floats) -> Floats:
+        return np.asarray(np.concatenate([seen, never])[rows])
+
+    return Memory(
+        ages=memory.ages,
+        up=None if memory.up is None else np.append(memory.up, True)[rows],
+        age_s=np.append(memory.age_s, UNDERWAY_S)[rows],
+        exposure=pick(memory.exposure, unseen.exposure),
+        switches=pick(memory.switches, unseen.switches),
+        losses=pick(memory.losses, unseen.losses),
+        covered=pick(memory.covered, unseen.covered),
+        dark=pick(memory.dark, unseen.dark),
+        relit=pick(memory.relit, unseen.relit),
+    )
+
+
+def recount(memory: Memory, step_s: float) -> Memory:
+    """The same evidence in the age classes of another step."""
+    if step_s == memory.ages.step_s:
+        return memory
+    ages, factor = age_classes(step_s), memory.ages.step_s / step_s
+    into = np.zeros((memory.ages.count, ages.count))
+    into[np.arange(memory.ages.count), ages.index(memory.ages.middle_s())] = 1.0
+    return replace(
+        memory,
+        ages=ages,
+        exposure=memory.exposure @ into * factor,
+        switches=memory.switches @ into,
+        dark=memory.dark * factor,
     )
 
 
@@ -108,8 +145,8 @@ def remember(history: Bools, step_s: float) -> Memory:
     return memory
 
 
-def _with(memory: Memory, *, up: Bools, age_s: Floats) -> Memory:
-    return Memory(
-        ages=memory.ages, up=up, age_s=age_s, exposure=memory.exposure, switches=memory.switches,
-        losses=memory.losses, covered=memory.covered, dark=memory.dark, relit=memory.relit,
-    )  # fmt: skip
+def _time_in_classes(ages: AgeClasses, from_s: Floats, to_s: Floats) -> Floats:
+    """Seconds of each zone's ages ``from_s`` to ``to_s`` that fall into each class, shape (zones, classes)."""
+    ends = np.append(ages.from_s[1:], np.inf)
+    overlap = np.minimum(to_s[:, None], ends) - np.maximum(from_s[:, None], ages.from_s)
+    return np.asarray(np.maximum(overlap, 0.0))

@@ -35,8 +35,8 @@ class Outlook:
         spot_usd, on_demand_usd: dollars per step, shape (z,).
         lands: chance that another zone takes the job when this one is lost, shape (z,).
         landing: where, given that it does: shape (z, z, c), zone and age class; sums to 1.
-        lit: chance per step that another zone comes up while this one is down, shape (z,).
-        lighting: which one, shape (z, z); sums to 1.
+        lit: chance per step that another zone is offered while this one is down, shape (z,).
+        lighting: which one and how old, shape (z, z, c); sums to 1.
         landing_move_usd, lighting_move_usd: expected cost of those moves, shape (z,).
     """
 
@@ -108,7 +108,7 @@ class _Induction:
         self.on_demand_usd = outlook.on_demand_usd.astype(f)[:, None, None]
         self.lands, self.lit = (v.astype(f)[:, None, None] for v in (outlook.lands, outlook.lit))
         self.landing = outlook.landing.reshape(self.zones, -1).astype(f)
-        self.lighting = outlook.lighting.astype(f)
+        self.lighting = outlook.lighting.reshape(self.zones, -1).astype(f)
         self.landing_usd = outlook.landing_move_usd.astype(f)[:, None]
         self.lighting_usd = outlook.lighting_move_usd.astype(f)[:, None]
         near = 1e-6
@@ -137,7 +137,7 @@ class _Induction:
         c = self.classes
         free, paid, held = worth  # nothing, on-demand, spot running
         land = (self.landing @ free[:, :c].reshape(self.zones * c, -1) + self.landing_usd)[:, None]
-        light = (self.lighting @ free[:, 0] + self.lighting_usd)[:, None]
+        light = (self.lighting @ free[:, :c].reshape(self.zones * c, -1) + self.lighting_usd)[:, None]
         for value, out in ((free, idle), (paid, on_demand)):
             out[:, :c] = self._while_up(value[:, :c], value[:, c : c + 1], land)
             down = _grow(value[:, c:], self.advance)

@@ -13,7 +13,10 @@ the market does during the step, the run is feasible again at its end, or has en
 * on-demand: each step does as much work as time passes once the restart is over, so it stays in time.
 
 By induction every decision has an option: on-demand at the least. The bound is exact, on unrounded numbers;
-what the tables promise plays no part in it. It holds if on-demand starts within d of being asked for.
+what the tables promise plays no part in it. It holds if on-demand starts within d of being asked for, and
+work is always saved. Where neither is so, the caller gives the slack of :mod:`shoestring.policies.guard`,
+which counts unsaved work, missed polls, failed launches and slow boots; then waiting and spot are offered
+only while that slack is not negative (the guard's docstring has the proof).
 
 **Never much dearer than on-demand.** An option is offered only if what was spent, plus the step, plus
 finishing on on-demand from the worst end of the step stays within ``cost_cap`` times the bill of a run that
@@ -25,7 +28,7 @@ from dataclasses import dataclass
 
 from shoestring.market.estimate import Learning, Terms, outlook
 from shoestring.market.memory import Memory
-from shoestring.market.value import ValueTables, solve
+from shoestring.market.value import Outlook, ValueTables, solve
 
 WAIT, SPOT, ON_DEMAND = "wait", "spot", "on_demand"
 INFINITE = float("inf")
@@ -49,10 +52,11 @@ class Style:
     """
 
     learning: Learning = PRIOR_LEARNING
-    patience: float = 0.3
+    patience: float = 0.6
     move_margin: float = 0.1
     switch_margin: float = 0.0
     cost_cap: float = 1.03
+    replan_s: float = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,8 @@ class Situation:
         home: where the checkpoint lies; None before the first launch (which then moves nothing).
         spent_usd: so far. baseline_usd: what on-demand from the first moment would cost in total; infinite
             if there is nothing to compare with.
+        guard_slack_s: of the deadline guard, infinite without a deadline; None: the exact rule above.
+        attempt_age_s: how long what runs has been billed; matters for first-hour-free rules.
     """
 
     time_left_s: float
@@ -77,6 +83,8 @@ class Situation:
     home: int | None
     spent_usd: float = 0.0
     baseline_usd: float = INFINITE
+    guard_slack_s: float | None = None
+    attempt_age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +102,12 @@ class Plan:
     """Tables with what they were made for. ``step_s`` may be a multiple of the time between decisions."""
 
     terms: Terms
+    outlook: Outlook
     tables: ValueTables
-    step_s: float
+
+    @property
+    def step_s(self) -> float:
+        return self.outlook.step_s
 
 
 def plan_step_s(step_s: float, horizon_s: float) -> float:
@@ -108,7 +120,8 @@ def make_plan(memory: Memory, terms: Terms, situation: Situation, style: Style) 
     step_s = memory.ages.step_s
     steps = math.ceil(situation.time_left_s / step_s)
     slack_s = max(situation.time_left_s - situation.work_left_s, step_s)
-    return Plan(terms, solve(outlook(memory, terms, style.learning), steps, slack_s), step_s)
+    market = outlook(memory, terms, style.learning)
+    return Plan(terms, market, solve(market, steps, slack_s))
 
 
 def options(plan: Plan, memory: Memory, now: Situation, style: Style) -> list[Option]:
@@ -123,6 +136,8 @@ def options(plan: Plan, memory: Memory, now: Situation, style: Style) -> list[Op
 def in_time(option: Option, now: Situation, terms: Terms) -> bool:
     """Whether on-demand at the next decision would still end in time (see the module's proof)."""
     restart_s = terms.restart_s
+    if now.guard_slack_s is not None:
+        return now.guard_slack_s >= 0
     if option.kind == WAIT:
         return now.time_left_s - now.step_s - now.work_left_s >= restart_s - 1e-9
     owed_s = _owed_s(option, now, terms)
@@ -141,7 +156,7 @@ class _Weighing:
 
     def __init__(self, plan: Plan, memory: Memory, now: Situation, style: Style) -> None:
         assert memory.up is not None
-        self.plan, self.now, self.style = plan, now, style
+        self.plan, self.now, self.style, self.memory = plan, now, style, memory
         self.terms, self.tables = plan.terms, plan.tables
         self.phase = memory.phase().tolist()
         self.up = [zone for zone, up in enumerate(memory.up.tolist()) if up]
@@ -174,6 +189,7 @@ class _Weighing:
             owed_s = self.now.restart_left_s if kept else self.terms.restart_s
             usd = self.terms.spot_usd_per_hour[zone] * self.hours
             usd += self._after(self.tables.spot, zone, self.slack_s - owed_s)
+            usd -= self._refund_usd(zone, self.now.attempt_age_s if kept else 0.0)
             move = self._move_usd(zone)
             usd += move * (1 + self.style.move_margin)
             if not kept and self.now.running == SPOT:
@@ -207,6 +223,18 @@ class _Weighing:
 
     def _after(self, table: object, zone: int, slack_s: float) -> float:
         return self.tables.after(table, self.left, zone, self.phase[zone], slack_s)  # type: ignore[arg-type]
+
+    def _refund_usd(self, zone: int, age_s: float) -> float:
+        """Expected refund where an instance taken back early costs nothing, over the rest of its free time."""
+        free_s = self.terms.free_if_lost_within_s[zone] if self.terms.free_if_lost_within_s else 0.0
+        hazard, usd, lasts, at_s = self.plan.outlook.hazard[zone, 0], 0.0, 1.0, age_s
+        here_s = self.memory.age_s[zone]
+        while at_s < free_s:
+            loss = float(hazard[self.memory.ages.index(here_s + at_s - age_s)])
+            at_s += self.plan.step_s
+            usd += lasts * loss * min(at_s, free_s) / 3600 * self.terms.spot_usd_per_hour[zone]
+            lasts *= 1 - loss
+        return usd
 
     def _move_usd(self, zone: int) -> float:
         return 0.0 if self.now.home is None else self.terms.move_usd[self.now.home][zone]
