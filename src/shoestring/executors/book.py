@@ -7,12 +7,13 @@ INSTANCE/
   cancel.json    the wish to end it: grace in real seconds
   interrupt.json the wish of a test or a rehearsal that the market takes it back
   book.jsonl     sealed lines: launched, booted, noticed, terminated
-  lock           held by the host while it lives
+  lock           held by the host while it lives, and touched by it: its heartbeat
   spool, spool-1 ...   one for each node of the gang
 """
 
 import fcntl
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,15 +59,25 @@ def read_book(folder: Path) -> InstanceBook:
     )
 
 
-def try_lock(folder: Path) -> int | None:
-    """A descriptor that holds the instance's lock; None while another process does."""
+def try_lock(folder: Path, *, patience_s: float = 0.0) -> int | None:
+    """A descriptor that holds the instance's lock; None while another process does.
+
+    Args:
+        patience_s: a host that starts tries for so long: whoever looks whether it lives holds the lock for
+            an instant, and must not be taken for another host.
+    """
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                os.close(descriptor)
+                return None
+            time.sleep(0.01)
+        else:
+            return descriptor
 
 
 def host_alive(folder: Path) -> bool:
@@ -81,9 +92,8 @@ def host_alive(folder: Path) -> bool:
 
 
 def last_sign_of_life(folder: Path) -> float:
-    """Newest change of anything the instance writes, in seconds since the epoch."""
-    times = [p.stat().st_mtime for p in folder.rglob("*") if p.is_file() and p.name != LOCK]
-    return max(times, default=folder.stat().st_mtime)
+    """When the host last touched its lock, in seconds since the epoch; nobody else's writes count."""
+    return (folder / LOCK).stat().st_mtime
 
 
 def spools(folder: Path, nodes: int) -> list[Path]:

@@ -23,6 +23,7 @@ from shoestring.runner.spool import JobOrder, ask, prepare
 from shoestring.training.spool import NOTICE, read_json, replace_json
 
 BEAT_S = 0.05
+LOCK_S = 2.0  # how long a new host waits for those who only look whether there is one
 TERM_SHARE = 0.25  # the last part of a notice, in which the job is also asked by SIGTERM
 ENV_METADATA = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 
@@ -33,7 +34,8 @@ class Host:
 
     folder: Path
     order: Mapping[str, Any]
-    env: dict[str, str]
+    env: dict[str, str] = field(repr=False)
+    lock: int
     runners: list[subprocess.Popen[bytes]] = field(default_factory=list)
     lost_at: float | None = None
     notice_s: float | None = None
@@ -64,7 +66,7 @@ class Host:
         while time.time() < until:
             if (why := self._end_asked()) is not None:
                 return why
-            time.sleep(min(BEAT_S, max(0.0, until - time.time())))
+            self._beat(min(BEAT_S, max(0.0, until - time.time())))
         return self._end_asked()
 
     def _end_asked(self) -> str | None:
@@ -105,7 +107,12 @@ class Host:
             self._read_cancel(now)
             if self.cancel_until is not None and now >= self.cancel_until:
                 return "cancelled"
-            time.sleep(BEAT_S)
+            self._beat(BEAT_S)
+
+    def _beat(self, seconds: float) -> None:
+        """A sign of life, so that whoever finds this host dead knows until when it lived; then a pause."""
+        os.utime(self.lock)
+        time.sleep(seconds)
 
     def _why_ended(self, done: bool) -> str:
         """A job that made room because it was told to has not ended by itself."""
@@ -163,13 +170,14 @@ class Host:
 
 def main(folder: Path) -> int:
     """Live once. A second host on the same folder, or a folder whose life is over, does nothing."""
-    lock = try_lock(folder)
+    lock = try_lock(folder, patience_s=LOCK_S)
     if lock is None:
         return 0
-    if read_book(folder).launched is not None:
-        return 0  # an earlier host lived and died here; whoever polls writes its end
+    book = read_book(folder)
+    if book.launched is not None or book.terminated is not None:
+        return 0  # an earlier host lived and died here, or nobody waits for this one any more
     os.umask(0o077)
-    Host(folder=folder, order=order_of(folder), env=dict(os.environ)).live()
+    Host(folder=folder, order=order_of(folder), env=dict(os.environ), lock=lock).live()
     return 0
 
 

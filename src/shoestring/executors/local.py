@@ -21,7 +21,8 @@ from shoestring.domain.run import PriceSpan
 from shoestring.domain.workload import Backend
 from shoestring.executors.book import InstanceBook
 from shoestring.executors.clock import REAL_TIME, MarketClock
-from shoestring.executors.processes import ProcessExecutor, Terms
+from shoestring.executors.neighbor import Terms
+from shoestring.executors.processes import ProcessExecutor
 from shoestring.ports import BillLine, Capabilities, JobSpec
 
 HOURS_PER_YEAR = 8760

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shoestring.domain.errors import BadInput
 
@@ -17,7 +17,9 @@ class ZoneFile(_Strict):
     """One zone: where it lies, what an hour costs, and its life: a recorded trace, or a generated one.
 
     Attributes:
-        spot, on_demand: $/h; None: not sold here. trace: file of the zone's availability or prices.
+        provider: whose billing rule holds (see MarketFile.providers).
+        spot, on_demand: $/h; None: not sold here. A trace with prices goes before ``spot``.
+        trace: file of the zone's availability (JSON) or dated prices (CSV), beside the market's file.
         starts_up: first state of a generated zone; None leaves it to the seed.
         long_up_share, long_up_h, short_up_h, long_down_h, short_down_h: shape of a generated zone.
     """
@@ -36,6 +38,12 @@ class ZoneFile(_Strict):
     short_down_h: float = Field(default=0.4, gt=0)
     price_drift: float = Field(default=0.02, ge=0, le=1)
     capacity: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _sells_something(self) -> "ZoneFile":
+        if self.spot is None and self.on_demand is None and self.trace is None:
+            raise ValueError("give the zone a price: spot, on_demand, or a trace of dated prices")
+        return self
 
 
 class BillingFile(_Strict):
@@ -57,6 +65,7 @@ class MarketFile(_Strict):
         start_real_s: real seconds that starting a process costs here, added to what offers promise.
         launch_failure_share, no_notice_share: shares of launches refused, of losses without a warning.
         notice_s: warning in market seconds, but never under notice_real_s real ones.
+        billing: how seconds become money; providers: the same for one provider, by its name.
         egress_usd_per_gib, storage_usd_per_gib_month: between regions; for checkpoints kept.
     """
 
@@ -71,6 +80,7 @@ class MarketFile(_Strict):
     vcpus: float = Field(default=2, gt=0)
     memory_gib: float = Field(default=8, gt=0)
     billing: BillingFile = BillingFile()
+    providers: dict[str, BillingFile] = {}
     boot_s: float = Field(default=180.0, ge=0)
     slow_boot_share: float = Field(default=0.05, ge=0, le=1)
     start_real_s: float = Field(default=3.0, ge=0)
@@ -80,6 +90,10 @@ class MarketFile(_Strict):
     notice_real_s: float = Field(default=2.0, ge=0)
     egress_usd_per_gib: float = Field(default=0.02, ge=0)
     storage_usd_per_gib_month: float = Field(default=0.023, ge=0)
+
+    def billing_of(self, zone: ZoneFile) -> BillingFile:
+        """The rule by which a zone bills."""
+        return self.providers.get(zone.provider, self.billing)
 
 
 BUILT_IN = MarketFile(
@@ -113,9 +127,13 @@ def load_market(path: Path | None) -> MarketFile:
             f"{path}: {where}: {first['msg']} (found {first.get('input')!r})",
             next_step="see docs/rehearsal.md",
         ) from None
-    folder = path.parent
+    return traces_in(market, path.parent)
+
+
+def traces_in(market: MarketFile, folder: Path) -> MarketFile:
+    """The market with its traces' names read from ``folder``."""
     zones = {
-        name: zone.model_copy(update={"trace": folder / zone.trace}) if zone.trace is not None else zone
+        name: zone if zone.trace is None else zone.model_copy(update={"trace": folder / zone.trace})
         for name, zone in market.zones.items()
     }
     return market.model_copy(update={"zones": zones})

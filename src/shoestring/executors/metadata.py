@@ -51,10 +51,14 @@ class Metadata:
             timeout = 2.0
 
             def do_PUT(self) -> None:
-                if self._from_here() and self.path == "/latest/api/token":
-                    self._send(200, metadata._token)
-                else:
+                if not self._from_here():
+                    self._send(403, "")
+                elif self.path != "/latest/api/token":
                     self._send(404, "")
+                elif not (self.headers.get("X-aws-ec2-metadata-token-ttl-seconds") or "").isdecimal():
+                    self._send(400, "")
+                else:
+                    self._send(200, metadata._token)
 
             def do_GET(self) -> None:
                 if not self._from_here():

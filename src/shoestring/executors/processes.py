@@ -5,19 +5,14 @@ Everything an instance is lies in its folder, so any process can poll it and no 
 """
 
 import fcntl
-import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
-
-import psutil
 
 from shoestring.domain.errors import ExecutorUnavailable, NoCapacity, StaleLeader
 from shoestring.domain.offer import Offer
@@ -29,66 +24,19 @@ from shoestring.executors.book import (
     INTERRUPT,
     ORDER,
     REFUSED,
-    InstanceBook,
     host_alive,
-    last_sign_of_life,
     order_of,
     read_book,
     spools,
-    write_book,
 )
 from shoestring.executors.clock import MarketClock
+from shoestring.executors.neighbor import Neighbor
+from shoestring.executors.orders import order_for
 from shoestring.executors.reading import observation_of
+from shoestring.executors.settling import settled
 from shoestring.ports import BillLine, Capabilities, JobSpec, LiveInstance
-from shoestring.runner.spool import JobOrder, ask, read
+from shoestring.runner.spool import ask, read
 from shoestring.training.spool import LOG, read_json, replace_json, sync_folder
-
-START_S = 15.0  # real seconds within which a host that was asked for must have shown itself
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What an instance gets, in real time.
-
-    Attributes:
-        boot_s: from launch to the job's command. lost_at: when it is taken back; None: never.
-        notice_s: warning before; None: none will be given.
-        notice_poll_s: how often the node asks its metadata. max_duration_s: the job may not run longer.
-    """
-
-    boot_s: float
-    lost_at: float | None = None
-    notice_s: float | None = None
-    notice_poll_s: float = 1.0
-    max_duration_s: float | None = None
-
-
-class Neighbor(Protocol):
-    """What differs between the engines that run processes here."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def clock(self) -> MarketClock: ...
-
-    def offers(self, real: float) -> tuple[Offer, ...]: ...
-
-    def admit(self, spec: JobSpec, real: float, alive: int) -> Terms:
-        """Terms of a launch now; ``alive`` instances of the same offer live. Raises NoCapacity."""
-        ...
-
-    def price_spans(self, offer_id: str, start: float, end: float | None) -> tuple[PriceSpan, ...]:
-        """Prices in force for an instance over its life, real times in, the market's moments out."""
-        ...
-
-    def bill(
-        self, token: str, order: Mapping[str, Any], book: InstanceBook, *, real: float, fetched_gib: Decimal
-    ) -> list[BillLine]:
-        """The engine's own books for one instance. ``fetched_gib``: checkpoints read from other regions."""
-        ...
-
-    def capabilities(self) -> Capabilities: ...
 
 
 class ProcessExecutor:
@@ -121,7 +69,7 @@ class ProcessExecutor:
             refused = read_json(folder / REFUSED) or read_json(folder / BARRED)
             if refused is not None:
                 raise NoCapacity(str(refused.get("why", "cancelled before it began")))
-            if read_book(folder).launched is None and not host_alive(folder):
+            if self._awaits_its_host(folder):
                 self._spawn(folder, spec)
         return self._look(spec.token, folder)
 
@@ -215,10 +163,17 @@ class ProcessExecutor:
             return
         self._commit(folder, ORDER, order_for(spec, terms, now, self.clock.scale))
 
+    @staticmethod
+    def _awaits_its_host(folder: Path) -> bool:
+        """Granted, but whoever asked for it went away before the host came; and nobody has ended it since."""
+        book = read_book(folder)
+        over = book.launched is not None or book.terminated is not None or (folder / CANCEL).exists()
+        return not over and not host_alive(folder)
+
     def _lives_on(self, folder: Path, offer_id: str) -> bool:
         return order_of(folder).get("offer_id") == offer_id and host_alive(folder)
 
-    def _commit(self, folder: Path, name: str, data: Mapping[str, Any]) -> None:
+    def _commit(self, folder: Path, name: str, data: Mapping[str, object]) -> None:
         making = self._instances / f".{folder.name}.{os.getpid()}"
         making.mkdir(mode=0o700, exist_ok=True)
         replace_json(making / name, data, durable=True)
@@ -248,7 +203,7 @@ class ProcessExecutor:
             end = Exit(kind=ExitKind.NO_START, at=self.clock.now(), detail=str(why))
             return Observation(attempt_id=attempt_id, outcome=Outcome.ENDED, exit=end)
         if book.terminated is None and not host_alive(folder):
-            book = self._settle(folder, order)
+            book = settled(folder, order)
             if book.launched is None and book.terminated is None:
                 return Observation(attempt_id=attempt_id, outcome=Outcome.RUNNING, detail="being started")
         readings = [read(spool) for spool in spools(folder, order["nodes"]) if spool.exists()]
@@ -257,29 +212,12 @@ class ProcessExecutor:
             spans = self._neighbor.price_spans(order["offer_id"], book.launched, book.terminated)
         return observation_of(attempt_id, order, book, readings, spans, self.clock)
 
-    def _settle(self, folder: Path, order: Mapping[str, Any]) -> InstanceBook:
-        """No host was seen alive: it has not begun, it has ended, or it is gone without a word.
-
-        The host takes its lock before its first line and writes its last line before it lets go. So the book
-        is read after each look at the lock: only a life that was begun, holds no lock and still has no end is
-        lost. Then its processes end too, and its life ended at its last sign.
-        """
-        book = read_book(folder)
-        if book.launched is not None and book.terminated is None and not host_alive(folder):
-            book = read_book(folder)
-            if book.terminated is None and book.launched is not None:
-                kill_spool_processes(spools(folder, order["nodes"]))
-                write_book(folder, "terminated", max(book.launched, last_sign_of_life(folder)), why="lost")
-        elif book.launched is None and time.time() - order["launched_at"] > START_S:
-            write_book(folder, "terminated", order["launched_at"], why="lost")
-        return read_book(folder)
-
     def _check_there(self) -> None:
         if not self._instances.is_dir():
             raise ExecutorUnavailable(f"{self.name}: {self._instances} is not there")
 
     @contextmanager
-    def _fenced(self, epoch: int) -> Any:
+    def _fenced(self, epoch: int) -> Iterator[None]:
         """One caller at a time, and none whose epoch has passed."""
         self._check_there()
         path = self._folder / "epoch.json"
@@ -293,65 +231,8 @@ class ProcessExecutor:
             yield
 
 
-def order_for(spec: JobSpec, terms: Terms, now: float, scale: float) -> dict[str, Any]:
-    """What the host is told; durations become real seconds here."""
-    workload, checkpoint = spec.workload, spec.workload.checkpoint
-
-    def real(seconds: float | None) -> float | None:
-        return None if seconds is None else seconds / scale
-
-    job = JobOrder(
-        run_id=spec.run_id,
-        attempt_id=spec.attempt_id,
-        attempt_number=spec.attempt_number,
-        num_nodes=workload.num_nodes,
-        node_ips=("127.0.0.1",) * workload.num_nodes,
-        accelerators=int(spec.offer.accelerator_count),
-        setup=workload.setup,
-        run=workload.run,
-        argv=workload.argv,
-        workdir=workload.workdir,
-        checkpoint_where=checkpoint.where,
-        checkpoint_glob=checkpoint.glob,
-        complete_marker=checkpoint.complete_marker,
-        keep_last=checkpoint.keep_last,
-        interval_s=real(spec.checkpoint_interval_s),
-        hang_s=real(spec.hang_s),
-        stop_grace_s=spec.grace_s / scale,
-        restore=tuple(
-            {"id": c.id, "uri": c.uri, "manifest_sha256": c.manifest_sha256, "step": c.step}
-            for c in spec.restore
-        ),
-        notice_poll_s=terms.notice_poll_s,
-        max_duration_s=terms.max_duration_s,
-    )
-    return {
-        "token": spec.token,
-        "epoch": spec.epoch,
-        "offer_id": spec.offer.id,
-        "region": spec.offer.region,
-        "nodes": workload.num_nodes,
-        "launched_at": now,
-        "boot_s": terms.boot_s,
-        "lost_at": terms.lost_at,
-        "notice_s": terms.notice_s,
-        "job": json.loads(json.dumps(asdict(job))),
-    }
-
-
 def _fetched_gib(folder: Path, region: str, origins: Mapping[str, str]) -> Decimal:
     """GiB of checkpoints that an instance read from another region than its own, exactly."""
     restores = read(folder / "spool").restores if (folder / "spool").exists() else ()
     foreign = [r for r in restores if origins.get(str(r.get("checkpoint_id")), region) != region]
     return sum((Decimal(int(r["size_bytes"])) for r in foreign), Decimal(0)) / GIB
-
-
-def kill_spool_processes(folders: Sequence[Path]) -> None:
-    """End what a dead host has left: processes whose environment names one of its spools."""
-    wanted = {str(folder) for folder in folders}
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("SHOESTRING_SPOOL") in wanted:
-                process.kill()
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue

@@ -5,10 +5,11 @@ losses and bills follow from the traces and the clock alone, so they survive any
 """
 
 import hashlib
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from shoestring.domain.run import PriceSpan
 from shoestring.domain.workload import Backend
 from shoestring.executors.book import InstanceBook
 from shoestring.executors.clock import MarketClock
-from shoestring.executors.marketfile import MarketFile, ZoneFile
-from shoestring.executors.processes import ProcessExecutor, Terms
+from shoestring.executors.marketfile import MarketFile, ZoneFile, traces_in
+from shoestring.executors.neighbor import Terms
+from shoestring.executors.processes import ProcessExecutor
 from shoestring.market.generate import ZoneShape, generate
 from shoestring.market.traces import Trace, parse_availability, parse_prices
 from shoestring.ports import BillLine, Capabilities, JobSpec
@@ -36,18 +38,29 @@ def open_rehearsal(folder: Path) -> ProcessExecutor:
     data = read_json(folder / MARKET_FILE)
     if data is None:
         raise BadInput(f"{folder} holds no rehearsal market", next_step="shoestring run --executor rehearsal")
-    market = MarketFile.model_validate(data["market"])
+    market = traces_in(MarketFile.model_validate(data["market"]), folder)
     clock = MarketClock(real_start=data["real_start"], start=START, scale=market.scale)
     return ProcessExecutor(folder, RehearsalMarket(market=market, clock=clock))
 
 
 def create_rehearsal(folder: Path, market: MarketFile) -> None:
-    """Make a market whose clock begins now. Its traces are read once, so a bad one is refused here."""
+    """Make a market whose clock begins now.
+
+    Its traces are read once, so a bad one is refused here, and copied: what has been billed must not change
+    when somebody changes a file.
+    """
     RehearsalMarket(market=market, clock=MarketClock(real_start=0.0, start=START, scale=market.scale))
     (folder / "instances").mkdir(parents=True, mode=0o700)
+    zones = dict(market.zones)
+    for number, (name, zone) in enumerate(market.zones.items()):
+        if zone.trace is not None:
+            copy = f"trace-{number}{zone.trace.suffix}"
+            shutil.copyfile(zone.trace, folder / copy)
+            zones[name] = zone.model_copy(update={"trace": Path(copy)})
+    own = market.model_copy(update={"zones": zones})
     replace_json(
         folder / MARKET_FILE,
-        {"real_start": time.time(), "market": market.model_dump(mode="json")},
+        {"real_start": time.time(), "market": own.model_dump(mode="json")},
         durable=True,
     )
 
@@ -71,13 +84,21 @@ class RehearsalMarket:
     def offers(self, real: float) -> tuple[Offer, ...]:
         found = []
         for name, zone in self.market.zones.items():
-            for market, listed in ((Market.SPOT, zone.spot), (Market.ON_DEMAND, zone.on_demand)):
-                if listed is not None:
+            recorded = zone.trace is not None and self.traces[name].price_usd_per_hour is not None
+            for market, sold in (
+                (Market.SPOT, zone.spot is not None or recorded),
+                (Market.ON_DEMAND, zone.on_demand is not None),
+            ):
+                if sold:
                     found.append(self._offer(name, zone, market, self.clock.elapsed_s(real)))
         return tuple(found)
 
     def admit(self, spec: JobSpec, real: float, alive: int) -> Terms:
-        zone_name = spec.offer.zone or ""
+        zone_name = spec.offer.zone
+        if spec.offer.executor != self.name or zone_name is None or zone_name not in self.market.zones:
+            raise BadInput(
+                f"{spec.offer.id} is no offer of this market", next_step="ask for its offers again"
+            )
         zone, trace = self.market.zones[zone_name], self.traces[zone_name]
         at_s, chance = self.clock.elapsed_s(real), _chances(self.market.seed, spec.token)
         spot = spec.offer.market is Market.SPOT
@@ -122,11 +143,11 @@ class RehearsalMarket:
         assert book.launched is not None
         name, market = _parse(order["offer_id"])
         end = real if book.terminated is None else book.terminated
-        used_s = (end - book.launched) * self.clock.scale
-        free_s = self.market.billing.free_if_interrupted_within_s or 0
-        free = market is Market.SPOT and book.why == "interrupted" and used_s < free_s
-        amount = Decimal(0) if free else self._compute_usd(name, market, book.launched, used_s)
         start, until = self.clock.at(book.launched), self.clock.at(end)
+        used_us = (until - start) // timedelta(microseconds=1)
+        free_s = self.market.billing_of(self.market.zones[name]).free_if_interrupted_within_s or 0
+        free = market is Market.SPOT and book.why == "interrupted" and used_us < free_s * 1_000_000
+        amount = Decimal(0) if free else self._compute_usd(name, market, book.launched, used_us)
         egress = fetched_gib * Decimal(str(self.market.egress_usd_per_gib))
         amounts = {"compute": amount * int(order["nodes"]), "egress": egress}
         return [
@@ -135,11 +156,11 @@ class RehearsalMarket:
             if kind == "compute" or usd
         ]
 
-    def _compute_usd(self, name: str, market: Market, launched: float, used_s: float) -> Decimal:
+    def _compute_usd(self, name: str, market: Market, launched: float, used_us: int) -> Decimal:
         """Billable seconds, each at the price in force in it; what rounding adds, at the last price."""
-        rule, zone = self.market.billing, self.market.zones[name]
+        zone = self.market.zones[name]
+        rule = self.market.billing_of(zone)
         start_us = round(self.clock.elapsed_s(launched) * 1_000_000)
-        used_us = round(used_s * 1_000_000)
         step_us = rule.granularity_s * 1_000_000
         billed_us = -(-max(used_us, rule.minimum_s * 1_000_000) // step_us) * step_us
         total, at_us, end_us = Decimal(0), start_us, start_us + billed_us
@@ -157,7 +178,7 @@ class RehearsalMarket:
 
     def _offer(self, name: str, zone: ZoneFile, market: Market, at_s: float) -> Offer:
         spot = market is Market.SPOT
-        rule = self.market.billing
+        rule = self.market.billing_of(zone)
         return Offer(
             id=f"rehearsal/{name}/{market}",
             executor=self.name,

@@ -112,7 +112,7 @@ def parse_availability(text: str, zone: str, *, instances: int = 1) -> Trace:
     try:
         body = json.loads(text)
         gap_s, data = float(body["metadata"]["gap_seconds"]), body["data"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{zone}: no availability trace ({error}); see docs/rehearsal.md") from None
     if not isinstance(data, list) or not data:
         raise ValueError(f"{zone}: the trace holds no samples")
@@ -120,11 +120,15 @@ def parse_availability(text: str, zone: str, *, instances: int = 1) -> Trace:
     if wrong is not None:
         raise ValueError(f"{zone}: sample {wrong} is {data[wrong]!r}; samples are counts of instances")
     prices = body.get("prices")
+    try:
+        price = None if prices is None else np.asarray(prices, dtype=float)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{zone}: prices must be a list of numbers in $/h ({error})") from None
     return Trace(
         zone=zone,
         gap_s=gap_s,
         available=np.asarray(data) >= instances,
-        price_usd_per_hour=None if prices is None else np.asarray(prices, dtype=float),
+        price_usd_per_hour=price,
     )
 
 
@@ -134,7 +138,10 @@ def parse_prices(text: str, zone: str, *, gap_s: float = 3600.0) -> Trace:
     Raises:
         ValueError: a missing column, no rows, a bad or negative value; names the line.
     """
-    rows = list(csv.DictReader(io.StringIO(text)))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text)))
+    except csv.Error as error:
+        raise ValueError(f"{zone}: no CSV ({error})") from None
     if not rows or not {"timestamp", "price"} <= set(rows[0]):
         raise ValueError(f"{zone}: expected CSV with columns timestamp and price, and at least one row")
     points: list[tuple[datetime, float, bool]] = []
