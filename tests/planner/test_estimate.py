@@ -47,8 +47,12 @@ terms = st.builds(
 
 
 def columns(rows: list[Candidate]) -> Candidates:
-    work = {f"{end}_h": np.array([getattr(r.work, f"{end}_h") for r in rows]) for end in ("low", "mid", "high")}
-    others = {f.name: np.array([getattr(r, f.name) for r in rows]) for f in fields(Candidate) if f.name != "work"}
+    work = {
+        f"{end}_h": np.array([getattr(r.work, f"{end}_h") for r in rows]) for end in ("low", "mid", "high")
+    }
+    others = {
+        f.name: np.array([getattr(r, f.name) for r in rows]) for f in fields(Candidate) if f.name != "work"
+    }
     return Candidates(**work, **others)
 
 
@@ -60,7 +64,9 @@ def test_the_screen_gives_what_the_formula_gives_for_each_offer(rows: list[Candi
     for i, row in enumerate(rows):
         one = estimate(row, t)
         for f in fields(Estimate):
-            assert getattr(found, f.name)[i] == pytest.approx(getattr(one, f.name), rel=1e-6, nan_ok=True), f.name
+            assert getattr(found, f.name)[i] == pytest.approx(getattr(one, f.name), rel=1e-6, nan_ok=True), (
+                f.name
+            )
 
 
 @settings(max_examples=100, deadline=None)

@@ -55,9 +55,7 @@ def known_work(work: Work | None, first: Shape, references: Mapping[str, Shape])
         case Steps(steps=steps, steps_per_s=speeds) if speeds:
             return tuple(
                 Known(
-                    shape=references.get(
-                        name, Shape(accelerator=name, count=first.count, nodes=first.nodes)
-                    ),
+                    shape=references.get(name, Shape(accelerator=name, count=first.count, nodes=first.nodes)),
                     hours=around(steps / speed / SECONDS_PER_HOUR, MEASURED, "measured"),
                 )
                 for name, speed in speeds.items()
@@ -117,9 +115,7 @@ def _scaled(shape: Shape, known: Known, hardware: Mapping[str, Accelerator]) -> 
     )
 
 
-def _spread(
-    to: Shape, base: Shape, hardware: Mapping[str, Accelerator]
-) -> tuple[float, float, float] | None:
+def _spread(to: Shape, base: Shape, hardware: Mapping[str, Accelerator]) -> tuple[float, float, float] | None:
     """Speed of ``to``'s gang over ``base``'s, device speed apart; None with nodes but no interconnect."""
     ratio = to.devices / base.devices
     low, mid, high = (ratio**e for e in (SCALING if ratio >= 1 else SCALING[::-1]))
