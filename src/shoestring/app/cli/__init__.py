@@ -34,6 +34,7 @@ VERBS: dict[str, Verb] = {
         module="savings", help="What was saved, on the bill and against baselines.", group="Money"
     ),
     "focus": Verb(module="focus", help="Export FOCUS files, and check any for conformance.", group="Money"),
+    "probe": Verb(module="probe", help="Measure a job's speed and size in a short run.", group="Jobs"),
     "rehearse": Verb(module="rehearse", help="Prove that a job survives preemptions.", group="Jobs"),
     "explain": Verb(module="explain", help="Every decision with its reason and runner-up.", group="Jobs"),
     "export": Verb(module="export", help="Write the plain SkyPilot file of a job.", group="Jobs"),
