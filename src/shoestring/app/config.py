@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
 
 from shoestring.domain.errors import BadInput
 
@@ -23,6 +23,8 @@ class Settings(BaseModel):
         journal: SQLAlchemy URL; None means an SQLite file in each run's folder.
         market, machine: YAML of the rehearsal market, of the owned machine; None means the built-in ones.
         tick_real_s: real seconds between two looks of the supervisor.
+        prices: price sheet laid over the catalog. clouds: providers to plan for, beside those with
+            credentials here. quotas: most accelerators at a time, by ``aws/us-east-1/H100`` (``*``: any region).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +40,9 @@ class Settings(BaseModel):
     grace_s: float = Field(default=120.0, ge=0, le=86400)
     linger_s: float = Field(default=600.0, gt=0)
     failures_max: int = Field(default=3, ge=0, le=1000)
+    prices: Path | None = None
+    clouds: tuple[str, ...] = ()
+    quotas: dict[str, NonNegativeFloat] = Field(default_factory=dict)
 
 
 def home() -> Path:

@@ -1,30 +1,65 @@
 """Wiring behind ``shoestring plan`` and ``shoestring catalog``: catalog, accounts, profile of this machine."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
-from shoestring.app.config import home
+from shoestring.app.config import Settings, home
 from shoestring.catalog.candidates import Account
 from shoestring.catalog.load import Catalog, embedded
+from shoestring.catalog.overlay import overlaid
+from shoestring.catalog.sheet import read_sheet
+from shoestring.domain.errors import BadInput
 from shoestring.domain.run import Profile
 from shoestring.domain.workload import Workload
 from shoestring.workflows.check import CLOUD_CREDENTIALS
 
 
-def catalog_in_use(prices: Path | None) -> Catalog:
-    """The embedded catalog."""
-    return embedded()
+def catalog_in_use(sheet: Path | None) -> Catalog:
+    """The embedded catalog, under the user's price sheet if there is one."""
+    if sheet is None:
+        return embedded()
+    return overlaid(embedded(), read_sheet(sheet, today=datetime.now(UTC).date()))
 
 
-def account_for(workload: Workload, *, all_clouds: bool) -> tuple[Account, str | None]:
-    """Clouds with credentials and those the job names; all of them, with a note, where there are none."""
+def account_for(
+    workload: Workload, settings: Settings, catalog: Catalog, *, all_clouds: bool
+) -> tuple[Account, str | None]:
+    """Clouds with credentials, in the settings, or named by the job; all, with a note, where there are none.
+
+    Raises:
+        BadInput: the settings name a cloud or an accelerator that the catalog does not know.
+    """
+    quotas = _quotas(settings, catalog)
+    providers = set(catalog.columns["provider"])
+    if unknown := [cloud for cloud in settings.clouds if cloud not in providers]:
+        raise BadInput(
+            f"clouds: {unknown[0]!r} is not in the catalog",
+            next_step=f"one of {', '.join(sorted(providers))}",
+        )
     if all_clouds:
-        return Account(), None
+        return Account(quotas=quotas), None
     named = {r.provider for r in workload.resources if r.provider}
-    enabled = frozenset(named | set(_with_credentials()))
+    enabled = frozenset({*named, *settings.clouds, *_with_credentials()})
     if not enabled:
-        return Account(), "No cloud account was found here, so all clouds are shown."
-    return Account(enabled=enabled), None
+        return Account(quotas=quotas), "No cloud account was found here, so all clouds are shown."
+    return Account(enabled=enabled, quotas=quotas), None
+
+
+def _quotas(settings: Settings, catalog: Catalog) -> dict[str, float]:
+    """Quotas with the catalog's names of accelerators."""
+    found: dict[str, float] = {}
+    for name, most in settings.quotas.items():
+        parts = name.split("/")
+        keys = catalog.names.keys_of(parts[2]) if len(parts) in (3, 4) else ()
+        if not keys:
+            raise BadInput(
+                f"quotas: {name!r} names no accelerator of the catalog",
+                next_step="write provider/region/accelerator, e.g. aws/us-east-1/H100, or .../H100/spot",
+            )
+        for key, _ in keys:
+            found["/".join([*parts[:2], key, *parts[3:]])] = most
+    return found
 
 
 def _with_credentials() -> list[str]:

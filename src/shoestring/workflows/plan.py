@@ -14,6 +14,7 @@ from shoestring.catalog.places import Places
 from shoestring.catalog.resolve import resolved
 from shoestring.catalog.sanity import flags as price_flags
 from shoestring.catalog.sanity import suspect
+from shoestring.domain import codec
 from shoestring.domain.offer import Market
 from shoestring.domain.plan import Option, Plan, Rejection, Sensitivity, WorkRange
 from shoestring.domain.run import Profile
@@ -52,17 +53,42 @@ def plan(
     now: datetime,
     profile: Profile | None = None,
     choices: Choices | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Plan:
     """The plan of one job.
 
     Args:
         workload: as the job file gives it. now: for price ages and deadlines, UTC.
-        profile: what was measured about this code; None if nothing was.
+        profile: what was measured about this code; None if nothing was. notes: of the caller, go first.
 
     Raises:
         BadInput: an accelerator that the catalog does not know.
     """
-    return _Planning(workload, catalog, account, now, profile, choices or Choices()).plan()
+    return _Planning(workload, catalog, account, now, profile, choices or Choices()).plan(notes)
+
+
+def to_json(found: Plan) -> dict[str, Any]:
+    """The plan with stable keys; relative costs have a place of their own, so that options stay as they are."""
+
+    def option(o: Option | None) -> dict[str, Any] | None:
+        if o is None:
+            return None
+        value: dict[str, Any] = codec.to_json(o)
+        return {key: v for key, v in value.items() if key != "relative_cost"}
+
+    return {
+        "options": [option(o) for o in found.options],
+        "baseline": option(found.baseline),
+        "chosen": option(found.chosen),
+        "runner_up": option(found.runner_up),
+        "rejected": [codec.to_json(r) for r in found.rejected],
+        "work": {"kind": found.work_kind, "range": found.work_range_h},
+        "prices_as_of": found.prices_as_of,
+        "relative_cost": {o.offer_id: o.relative_cost for o in found.options if o.relative_cost is not None},
+        "sensitivity": [codec.to_json(s) for s in found.sensitivity],
+        "probe_saves_usd": found.probe_saves_usd,
+        "notes": list(found.notes),
+    }
 
 
 class _Planning:
@@ -94,7 +120,7 @@ class _Planning:
             self._hours[shape] = hours_on(shape, self.workload.work, self.known, self.catalog.accelerators)
         return self._hours[shape]
 
-    def plan(self) -> Plan:
+    def plan(self, notes: tuple[str, ...]) -> Plan:
         proven = self.choices.allow_unproven_resume or bool(self.profile and self.profile.resume_proven)
         found = self._sort(proven)
         scored = self._score(found.usable)
@@ -132,7 +158,7 @@ class _Planning:
             prices_as_of=_span([o.price_as_of for o in everything]),
             sensitivity=self._sensitivity(scored, trusted, chosen, wishes),
             probe_saves_usd=self._probe(scored, trusted, chosen, found.usable),
-            notes=self._notes(found),
+            notes=(*notes, *self._notes(found)),
         )
 
     def _sort(self, proven: bool, workload: Workload | None = None) -> Sorted:

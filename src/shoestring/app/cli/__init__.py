@@ -38,6 +38,7 @@ VERBS: dict[str, Verb] = {
     "rehearse": Verb(module="rehearse", help="Prove that a job survives preemptions.", group="Jobs"),
     "explain": Verb(module="explain", help="Every decision with its reason and runner-up.", group="Jobs"),
     "export": Verb(module="export", help="Write the plain SkyPilot file of a job.", group="Jobs"),
+    "catalog": Verb(module="catalog", help="Prices and hardware, with ages and sources.", group="Money"),
     "check": Verb(module="check", help="What is usable here, and how to fix what is not.", group="Setup"),
 }
 

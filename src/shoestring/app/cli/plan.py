@@ -4,16 +4,18 @@ import json
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from shoestring import jobfile
+from shoestring.app.config import load_settings
 from shoestring.app.planning import account_for, catalog_in_use, profile_of
-from shoestring.domain import codec
-from shoestring.domain.errors import FAILED
+from shoestring.domain.errors import FAILED, BadInput
 from shoestring.domain.plan import Option, Plan
-from shoestring.workflows.plan import Choices, plan
+from shoestring.workflows.plan import Choices, plan, to_json
+
+USUAL_FLAGS = ("single_source", "date_uncertain")  # on nearly every row: only JSON repeats them
 
 
 def command(
@@ -26,97 +28,94 @@ def command(
     ] = False,
     prices: Annotated[Path | None, typer.Option("--prices", help="Price sheet: YAML or CSV.")] = None,
     env: Annotated[list[str] | None, typer.Option("--env", help="NAME=VALUE, or NAME from here.")] = None,
-    task: Annotated[int, typer.Option("--task", min=0, help="Which task of a pipeline.")] = 0,
+    task: Annotated[int, typer.Option("--task", min=0, help="Which task of a pipeline, from 0.")] = 0,
 ) -> None:
     """What a finished job costs on every offer, which one to take, and why not the others."""
     loaded = jobfile.load(job, env=jobfile.parse_env(env or (), os.environ))
-    workload = loaded.tasks[min(task, len(loaded.tasks) - 1)].workload
-    account, note = account_for(workload, all_clouds=all_clouds)
+    if task >= len(loaded.tasks):
+        raise BadInput(f"--task {task}: the file holds {len(loaded.tasks)}", next_step="tasks count from 0")
+    workload = loaded.tasks[task].workload
+    settings = load_settings({"prices": prices})
+    catalog = catalog_in_use(settings.prices)
+    account, note = account_for(workload, settings, catalog, all_clouds=all_clouds)
     found = plan(
         workload,
-        catalog_in_use(prices),
+        catalog,
         account,
         now=datetime.now(UTC),
         profile=profile_of(workload),
         choices=Choices(allow_suspect=allow_suspect, allow_unproven_resume=allow_unproven_resume),
+        notes=(note,) if note else (),
     )
-    notes = (*((note,) if note else ()), *found.notes)
     if as_json:
-        print(json.dumps(to_json(found, notes), indent=2))
+        print(json.dumps(to_json(found), indent=2, allow_nan=False))
     else:
-        _show(found, notes)
+        _show(found)
     if found.chosen is None:
         raise typer.Exit(FAILED)
 
 
-def to_json(found: Plan, notes: tuple[str, ...]) -> dict[str, Any]:
-    """The plan with stable keys; the relative cost has a place of its own, so that options stay as they are."""
-
-    def option(o: Option | None) -> dict[str, Any] | None:
-        if o is None:
-            return None
-        value: dict[str, Any] = codec.to_json(o)
-        return {key: v for key, v in value.items() if key != "relative_cost"}
-
-    return {
-        "options": [option(o) for o in found.options],
-        "baseline": option(found.baseline),
-        "chosen": option(found.chosen),
-        "runner_up": option(found.runner_up),
-        "rejected": [codec.to_json(r) for r in found.rejected],
-        "work": {"kind": found.work_kind, "range": found.work_range_h},
-        "prices_as_of": found.prices_as_of,
-        "relative_cost": {o.offer_id: o.relative_cost for o in found.options if o.relative_cost is not None},
-        "sensitivity": [codec.to_json(s) for s in found.sensitivity],
-        "probe_saves_usd": found.probe_saves_usd,
-        "notes": list(notes),
-    }
-
-
-def _show(found: Plan, notes: tuple[str, ...]) -> None:
+def _show(found: Plan) -> None:
     from rich.table import Table
 
     from shoestring.app.cli._show import console
 
     out, today = console(), datetime.now(UTC).date()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, side in (("", "left"), ("OFFER", "left"), ("$/H", "right"), ("COST", "right"), ("P90", "right"),
-                       ("FINISH", "right"), ("P90", "right"), ("IN TIME", "right"), ("KG CO2", "right"),
-                       ("PRICE AGE", "right"), ("WHY", "left")):  # fmt: skip
-        table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]
-    for n, o in enumerate(found.options):
-        mark = (
-            "✔"
-            if found.chosen and o.offer_id == found.chosen.offer_id
-            else "0"
-            if o is found.baseline and n == 0
-            else ""
-        )
-        cost = _number(o.expected_cost_usd) if o.relative_cost is None else f"x{o.relative_cost:.2f}"
-        table.add_row(
-            mark, o.offer_id, f"{o.price_usd_per_hour:.2f}", cost, _number(o.p90_cost_usd),
-            _number(o.expected_finish_h, "h"), _number(o.p90_finish_h, "h"),
-            "-" if o.p_deadline is None else f"{o.p_deadline:.0%}", _number(o.co2_kg),
-            f"{(today - date.fromisoformat(o.price_as_of)).days} d", _why(o),
-        )  # fmt: skip
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    table.add_column("OFFER", overflow="fold", min_width=30)
+    for name in ("$/H", "COST $", "P90", "ENDS H", "P90", "SURE", "PRICE"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for place, o in enumerate(found.options):
+        table.add_row(*_row(found, place, o, today))
     out.print(table)
+    for line in _lines(found):
+        out.print(line)
+
+
+def _row(found: Plan, place: int, o: Option, today: date) -> list[str]:
+    taken = found.chosen is not None and o.offer_id == found.chosen.offer_id
+    base = place == 0 and found.baseline is not None
+    cost = _number(o.expected_cost_usd) if o.relative_cost is None else f"x{o.relative_cost:.2f}"
+    return [
+        ("0" if base else "") + ("✔" if taken else ""),
+        f"{o.accelerator}:{o.count:g} {o.market} {o.provider} {o.zone or o.region}",
+        f"{o.price_usd_per_hour:.2f}",
+        cost,
+        _number(o.p90_cost_usd),
+        _number(o.expected_finish_h),
+        _number(o.p90_finish_h),
+        "-" if o.p_deadline is None else f"{o.p_deadline:.0%}",
+        f"{(today - date.fromisoformat(o.price_as_of)).days}d",
+    ]
+
+
+def _lines(found: Plan) -> list[str]:
+    lines = [""]
+    named = (("0 ", found.baseline), ("✔ ", found.chosen), ("2 ", found.runner_up))
+    for mark, o in named:
+        if o is not None:
+            odd = [f for f in o.flags if f not in USUAL_FLAGS]
+            lines.append(f"{mark}{o.offer_id}: {o.reason}" + (f" [{', '.join(odd)}]" if odd else ""))
     if found.chosen is None:
-        out.print("\nNothing can be chosen; see what to loosen below.")
-    for r in found.rejected:
-        out.print(f"  left out {r.count:5}  {r.group}: {r.reason}" + (f" -> {r.fix}" if r.fix else ""))
+        lines.append("Nothing can be chosen; loosen one of these:")
+    lines += [
+        f"- {r.count} x {r.group}: {r.reason}" + (f" -> {r.fix}" if r.fix else "") for r in found.rejected
+    ]
     for s in found.sensitivity:
-        same = found.chosen is not None and s.chosen == found.chosen.offer_id
-        out.print(f"  if {s.input}: {s.change}: {s.cost_usd:.2f} $" + ("" if same else f"; then {s.chosen}"))
+        other = found.chosen is None or s.chosen != found.chosen.offer_id
+        lines.append(
+            f"if {s.input}: {s.change}: {s.cost_usd:.2f} $" + (f"; then {s.chosen}" if other else "")
+        )
+    if found.chosen is not None and found.chosen.co2_kg is not None:
+        lines.append(
+            f"the choice takes {found.chosen.energy_kwh:.0f} kWh and {found.chosen.co2_kg:.0f} kg CO2"
+        )
     if found.probe_saves_usd:
-        out.print(f"  a probe could save up to {found.probe_saves_usd:.2f} $")
-    for note in notes:
-        out.print(f"  note: {note}")
+        lines.append(f"a probe could save up to {found.probe_saves_usd:.2f} $")
+    return [*lines, *(f"note: {note}" for note in found.notes)]
 
 
-def _why(o: Option) -> str:
-    odd = [f for f in o.flags if f not in ("single_source", "date_uncertain")]
-    return o.reason + (f" [{', '.join(odd)}]" if odd else "")
-
-
-def _number(value: float | None, unit: str = "") -> str:
-    return "?" if value is None else f"{value:.2f}{unit}"
+def _number(value: float | None) -> str:
+    """Three digits that matter; unknown is not zero."""
+    return "?" if value is None else f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,98 @@
+"""``shoestring catalog``."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shoestring.app.config import load_settings
+from shoestring.app.planning import catalog_in_use
+from shoestring.catalog.load import embedded
+from shoestring.domain.errors import BadInput
+from shoestring.workflows.catalog import Filter, difference, hardware, listing, summary
+
+
+def command(
+    words: Annotated[list[str] | None, typer.Argument(help="Nothing, or: diff [SHEET] SHEET.")] = None,
+    accelerator: Annotated[str | None, typer.Option("--accelerator", help="As in a job file: H100.")] = None,
+    provider: Annotated[str | None, typer.Option("--provider", help="aws, gcp, azure, lambda ...")] = None,
+    region: Annotated[str | None, typer.Option("--region", help="One region.")] = None,
+    market: Annotated[str | None, typer.Option("--market", help="on_demand, spot, reserved_1y ...")] = None,
+    sort: Annotated[
+        str, typer.Option("--sort", help="price, price_per_accelerator, age, provider.")
+    ] = "price",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Rows shown; --json shows all.")] = 30,
+    show_hardware: Annotated[
+        bool, typer.Option("--hardware", help="Accelerators instead of offers.")
+    ] = False,
+    prices: Annotated[Path | None, typer.Option("--prices", help="Price sheet: YAML or CSV.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List, filter and sort prices and hardware, with ages and sources; compare price sheets."""
+    if words:
+        _diff(words, as_json=as_json)
+        return
+    catalog = catalog_in_use(load_settings({"prices": prices}).prices)
+    if show_hardware:
+        _print(hardware(catalog), as_json, HARDWARE, limit=1000)
+        return
+    wanted = Filter(accelerator=accelerator, provider=provider, region=region, market=market)
+    rows = listing(catalog, wanted, sort=sort, today=datetime.now(UTC).date())
+    if as_json:
+        print(json.dumps({"summary": summary(catalog), "offers": rows}, indent=2))
+        return
+    _print(rows, False, OFFERS, limit=limit)
+
+
+OFFERS = (("OFFER", "offer_id"), ("WHAT", "accelerator"), ("N", "count"), ("$/H", "price_usd_per_hour"),
+          ("EACH", "usd_per_accelerator_hour"), ("DAYS", "age_days"), ("KIND", "kind"),
+          ("FLAGS", "flags"))  # fmt: skip
+HARDWARE = (("NAME", "name"), ("BACKEND", "backend"), ("GIB", "memory_gib"), ("GB/S", "bandwidth_gb_s"),
+            ("BF16 TFLOP/S", "bf16_tflops"), ("FP16", "fp16_tflops"), ("W", "tdp_w"))  # fmt: skip
+CHANGES = (
+    ("OFFER", "offer_id"),
+    ("BEFORE $/H", "before_usd"),
+    ("AFTER $/H", "after_usd"),
+    ("CHANGE", "change"),
+)
+
+
+def _diff(words: list[str], *, as_json: bool) -> None:
+    """One sheet against the embedded catalog, or two sheets against each other."""
+    if words[0] != "diff" or len(words) not in (2, 3):
+        raise BadInput(
+            f"{' '.join(words)!r}: not understood", next_step="shoestring catalog diff [SHEET] SHEET"
+        )
+    sides = [catalog_in_use(Path(w)) for w in words[1:]]
+    before = sides[0] if len(sides) == 2 else embedded()
+    _print(difference(before, sides[-1]), as_json, CHANGES, limit=1000)
+
+
+def _print(
+    rows: list[dict[str, Any]], as_json: bool, columns: tuple[tuple[str, str], ...], *, limit: int
+) -> None:
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.table import Table
+
+    from shoestring.app.cli._show import console
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title, _ in columns:
+        table.add_column(title, overflow="fold")
+    for row in rows[:limit]:
+        table.add_row(*(_cell(row[key]) for _, key in columns))
+    console().print(table)
+    if len(rows) > limit:
+        console().print(f"... and {len(rows) - limit} more: --limit, or --json")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "?"
+    if isinstance(value, list):
+        return " ".join(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
