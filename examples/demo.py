@@ -61,7 +61,9 @@ def verdict(env: dict[str, str], seconds: float) -> int:
     for text, held in promises.items():
         print(f"  {'✓' if held else '✗'} {text}")
     saved = receipt["saving_usd"]
-    print(f"\nSaved {saved:.2f} $ of {receipt['baseline']['cost_usd']:.2f} $ ({receipt['baseline']['name']}).")
+    print(
+        f"\nSaved {saved:.2f} $ of {receipt['baseline']['cost_usd']:.2f} $ ({receipt['baseline']['name']})."
+    )
     print(f"Took {seconds:.0f} s. Look further: SHOESTRING_HOME={env['SHOESTRING_HOME']} shoestring explain")
     return 0 if all(promises.values()) else 1
 

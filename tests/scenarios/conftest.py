@@ -25,7 +25,10 @@ MARKET = {
     "no_notice_share": 0.0,
     "notice_real_s": 0.6,
     "zones": {
-        "eu-west-1a": {"region": "eu-west-1", "spot": 0.40, "on_demand": 1.20, "starts_up": True, "long_up_share": 1.0, "long_up_h": 1e5},
+        "eu-west-1a": {
+            **{"region": "eu-west-1", "spot": 0.40, "on_demand": 1.20},
+            **{"starts_up": True, "long_up_share": 1.0, "long_up_h": 1e5},
+        },
     },
 }  # fmt: skip
 

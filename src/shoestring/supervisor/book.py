@@ -186,7 +186,9 @@ class Book:
             return
         workload = run.submitted.workload
         recovers = end.code is not None and end.code in workload.recover_on_exit_codes
-        killed = end.kind is ExitKind.LOST and end.code is not None  # by itself or from outside: who can tell?
+        killed = (
+            end.kind is ExitKind.LOST and end.code is not None
+        )  # by itself or from outside: who can tell?
         if (end.kind in (ExitKind.FAILED, ExitKind.HUNG) or killed) and not recovers:
             run.failures += 1
             run.last_failure_at = at
