@@ -19,7 +19,7 @@ class Settings(BaseModel):
 
     Attributes:
         executor: where runs go unless told otherwise: ``local`` | ``rehearsal``.
-        policy: who decides: ``uniform_progress`` | ``uniform_progress_eager`` (see `shoestring run --help`).
+        policy: who decides: ``uniform_progress`` | ``uniform_progress_eager`` | ``deadline``.
         journal: SQLAlchemy URL; None means an SQLite file in each run's folder.
         market, machine: YAML of the rehearsal market, of the owned machine; None means the built-in ones.
         tick_real_s: real seconds between two looks of the supervisor.

@@ -20,6 +20,7 @@ from shoestring.executors.rehearsal import START, RehearsalMarket, create_rehear
 from shoestring.ledger.data_prices import NO_DATA_PRICES, DataPrices
 from shoestring.ledger.spend import spend_of, spent
 from shoestring.policies.base import Policy
+from shoestring.policies.deadline import Deadline
 from shoestring.policies.uniform_progress import UniformProgress
 from shoestring.ports import Journal
 from shoestring.store.journal import SqlJournal
@@ -42,6 +43,7 @@ SWEEP_REAL_S = 5.0
 SAVE_EVERY_REAL_S = 5.0
 
 POLICIES: dict[str, Callable[[], Policy]] = {
+    "deadline": Deadline,
     "uniform_progress": UniformProgress,
     "uniform_progress_eager": lambda: UniformProgress(hysteresis=False, name="uniform_progress_eager"),
 }

@@ -8,7 +8,7 @@ here: jobs train and save on by themselves, and the next leader re-reads what re
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from shoestring.domain import codec
@@ -30,56 +30,15 @@ from shoestring.domain.units import seconds_between
 from shoestring.policies.base import Policy
 from shoestring.ports import Clock, Executor, JobSpec, Journal, Lease
 from shoestring.supervisor.book import AttemptBook, Book, RunBook
+from shoestring.supervisor.compare import differs, same_hold, unknown
 from shoestring.supervisor.eligible import Eligibility
+from shoestring.supervisor.options import Options, TickReport
 from shoestring.supervisor.outcome import after_end, material
 from shoestring.supervisor.sweep import Sweeper
-from shoestring.supervisor.view import Assumptions, fleet_view, run_view
+from shoestring.supervisor.view import fleet_view, run_view
 
 SpentUsd = Callable[[RunBook, datetime], float]
 EnvOf = Callable[[str], Mapping[str, str]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Limits of the loop, in the fleet's seconds unless said otherwise.
-
-    Attributes:
-        tick_s: time between two looks. lease_s: real seconds a lease holds.
-        grace_s: time a job gets to save and stop before it is killed.
-        hang_s: without a heartbeat for so long, a job that did beat counts as hung; None never.
-        linger_s: a node without a supervisor stops itself so long after its job's end.
-        failures_max: hangs and crashes tolerated where the job file does not say.
-        backoff_s: first pause after a failure or a refused launch; it doubles up to backoff_max_s.
-        sweep_s: time between two orphan sweeps. orphan_grace_s: age from which an orphan is ended.
-        heartbeat_s: a live attempt's progress is journaled at least so often.
-        visible_s: a granted launch may take so long to show in the engine's list.
-    """
-
-    tick_s: float = 10.0
-    lease_s: float = 10.0
-    grace_s: float = 120.0
-    hang_s: float | None = 1800.0
-    linger_s: float = 600.0
-    failures_max: int = 3
-    backoff_s: float = 30.0
-    backoff_max_s: float = 1800.0
-    sweep_s: float = 120.0
-    orphan_grace_s: float = 30.0
-    heartbeat_s: float = 600.0
-    visible_s: float = 120.0
-    checkpoint_interval_s: float | None = None
-    assumptions: Assumptions = field(default_factory=Assumptions)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TickReport:
-    """What a tick saw and did, for whoever shows it. ``decisions`` counts runs that were decided on."""
-
-    now: datetime
-    view: FleetView
-    actions: tuple[Action, ...]
-    decisions: int
-    finished: bool
 
 
 class Supervisor:
@@ -210,7 +169,7 @@ class Supervisor:
             self.away.pop(name, None)
             for offer in offers:
                 known = self.offers.get(offer.id)
-                if known is not offer and (known is None or _differs(known, offer)):
+                if known is not offer and (known is None or differs(known, offer)):
                     changed.append(offer)
         if changed:
             fact = MarketSeen(at=now, offers=tuple(changed))
@@ -238,7 +197,7 @@ class Supervisor:
                 self.away[name] = str(error)
                 for _, attempt in pairs:
                     if attempt.observation.outcome is Outcome.RUNNING:
-                        attempt.observation = _unknown(attempt.observation, str(error))
+                        attempt.observation = unknown(attempt.observation, str(error))
                 continue
             for run, attempt in pairs:
                 self._absorb(run, attempt, seen.get(attempt.token), executor, now)
@@ -283,7 +242,7 @@ class Supervisor:
         try:
             executor.cancel(attempt.token, self.lease.epoch, grace_s=0.0)
         except ExecutorUnavailable as error:
-            return _unknown(attempt.observation, str(error))
+            return unknown(attempt.observation, str(error))
         return replace(
             attempt.observation,
             outcome=Outcome.ENDED,
@@ -318,7 +277,7 @@ class Supervisor:
         intents = []
         for action in self.policy.decide(self.belief, view):
             run = self.book.runs[action.run_id]
-            if isinstance(action, Hold) and _same_hold(run.last_intent, action):
+            if isinstance(action, Hold) and same_hold(run.last_intent, action):
                 continue
             intent = self._intend(run, action, by_id[action.run_id], now)
             self._note(intent)
@@ -424,22 +383,3 @@ class Supervisor:
     @staticmethod
     def _parked(run: RunBook) -> bool:
         return run.state is RunState.SUSPENDED and run.live is None
-
-
-def _differs(known: Offer, offer: Offer) -> bool:
-    """Whether an offer changed in what a policy looks at."""
-    return (
-        known.available != offer.available
-        or known.price.usd_per_hour != offer.price.usd_per_hour
-        or known.boot_s != offer.boot_s
-    )
-
-
-def _same_hold(last: Intended | None, action: Hold) -> bool:
-    return (
-        last is not None and isinstance(last.action, Hold) and last.action.reason.code == action.reason.code
-    )
-
-
-def _unknown(seen: Observation, detail: str) -> Observation:
-    return replace(seen, outcome=Outcome.UNKNOWN, detail=detail)
