@@ -39,7 +39,7 @@ class MachineFile(BaseModel):
         max_duration_s: a job on it may not run longer; None means it may.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str = "this machine"
     region: str = "local"

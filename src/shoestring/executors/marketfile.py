@@ -1,16 +1,18 @@
 """The YAML of a rehearsal market, and the market that comes with shoestring."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from shoestring.domain.errors import BadInput
 
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ZoneFile(_Strict):
@@ -24,8 +26,8 @@ class ZoneFile(_Strict):
         long_up_share, long_up_h, short_up_h, long_down_h, short_down_h: shape of a generated zone.
     """
 
-    provider: str = "rehearsal"
-    region: str
+    provider: Name = "rehearsal"
+    region: Name
     spot: float | None = Field(default=None, gt=0)
     on_demand: float | None = Field(default=None, gt=0)
     trace: Path | None = None
@@ -52,7 +54,7 @@ class BillingFile(_Strict):
 
     granularity_s: int = Field(default=1, ge=1)
     minimum_s: int = Field(default=60, ge=0)
-    free_if_interrupted_within_s: int | None = 3600
+    free_if_interrupted_within_s: int | None = Field(default=3600, ge=0)
 
 
 class MarketFile(_Strict):
@@ -72,15 +74,15 @@ class MarketFile(_Strict):
     seed: int = 7
     scale: float = Field(default=360.0, gt=0, le=1e6)
     hours: float = Field(default=24.0 * 14, gt=0, le=24 * 366)
-    zones: dict[str, ZoneFile] = Field(min_length=1, max_length=100)
-    instance_type: str = "c.1x"
+    zones: dict[Name, ZoneFile] = Field(min_length=1, max_length=100)
+    instance_type: Name = "c.1x"
     accelerator: str | None = None
     accelerator_count: float = Field(default=0, ge=0)
     backend: Literal["cuda", "rocm", "tpu", "neuron", "gaudi", "cpu"] = "cpu"
     vcpus: float = Field(default=2, gt=0)
     memory_gib: float = Field(default=8, gt=0)
     billing: BillingFile = BillingFile()
-    providers: dict[str, BillingFile] = {}
+    providers: dict[Name, BillingFile] = {}
     boot_s: float = Field(default=180.0, ge=0)
     slow_boot_share: float = Field(default=0.05, ge=0, le=1)
     start_real_s: float = Field(default=3.0, ge=0)
