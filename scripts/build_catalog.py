@@ -7,7 +7,10 @@ import csv
 import gzip
 import io
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+
+from newer_prices import brought_up_to_date, newer_billing_rules
 
 TARGET = Path(__file__).parents[1] / "src/shoestring/catalog/tables"
 MARKETS = {"on_demand", "spot", "reserved_1y", "reserved_3y", "capacity_block", "flex_start", "managed"}
@@ -43,7 +46,11 @@ def main() -> int:
         return 2
     facts = Path(sys.argv[1])
     rows = {name: _read(facts / f"{name}.csv", columns) for name, columns in TABLES.items()}
-    _check_offers(rows["offers"], {row["accelerator"] for row in rows["accelerators"]})
+    accelerators = {row["accelerator"] for row in rows["accelerators"]}
+    _check_offers(rows["offers"], accelerators)
+    rows["offers"] = _sorted(brought_up_to_date(rows["offers"]), TABLES["offers"])
+    _check_offers(rows["offers"], accelerators)
+    rows["billing_rules"] = _sorted(newer_billing_rules(rows["billing_rules"]), TABLES["billing_rules"])
     TARGET.mkdir(parents=True, exist_ok=True)
     for name, columns in TABLES.items():
         size = _write(TARGET / f"{name}.csv.gz", columns, rows[name])
@@ -57,7 +64,11 @@ def _read(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
         missing = set(columns) - set(reader.fieldnames or ())
         if missing:
             raise SystemExit(f"{path}: column {', '.join(sorted(missing))} is missing")
-        return sorted(reader, key=lambda row: tuple(row[c] for c in columns))
+        return _sorted(reader, columns)
+
+
+def _sorted(rows: Iterable[dict[str, str]], columns: tuple[str, ...]) -> list[dict[str, str]]:
+    return sorted(rows, key=lambda row: tuple(row[c] for c in columns))
 
 
 def _check_offers(offers: list[dict[str, str]], accelerators: set[str]) -> None:

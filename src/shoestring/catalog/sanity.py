@@ -6,23 +6,32 @@ from numpy.typing import NDArray
 from shoestring.catalog.load import Catalog, Floats
 
 SUSPECT = frozenset({"equals_on_demand", "floor_10pct", "out_of_range", "stale", "pre_price_cut", "conflict",
-                     "currency_uncertain", "below_1_usd_per_h100", "sources_disagree"})  # fmt: skip
+                     "currency_uncertain", "below_1_usd_per_h100", "sources_disagree", "pre_price_change",
+                     "spot_above_on_demand", "place_uncertain", "community_host", "estimate"})  # fmt: skip
 SPOT_MAX_DAYS, LIST_MAX_DAYS = 180, 450  # list prices of large clouds rarely change; spot does all the time
 RANGE = 4.0  # a price per device beyond so many times the median of its accelerator and market is odd
 FEWEST = 5  # prices that a median needs
+SAME = 2e-4  # shares of on-demand that near are the same: sources round to four digits
 
 
 def flags(catalog: Catalog, today: np.datetime64) -> tuple[tuple[str, ...], ...]:
     """For every offer the words that a reader must see, from the facts and from checks made now."""
     found = [list(filter(None, text.split())) for text in catalog.columns["flag"]]
+    spot = _share_of_on_demand(catalog)
     checks = {
-        "equals_on_demand": _ratio(catalog, 1.0),
-        "floor_10pct": _ratio(catalog, 0.1),
+        "equals_on_demand": np.abs(spot - 1.0) < SAME,
+        "floor_10pct": np.abs(spot - 0.1) < SAME,
+        "spot_above_on_demand": spot >= 1.0 + SAME,
         "out_of_range": _out_of_range(catalog),
         "stale": _stale(catalog, today),
         "date_uncertain": np.array([kind == "latest" for kind in catalog.columns["as_of_kind"]]),
         "secondary_source": catalog.arrays["kind"] == "typical",
-        "single_source": np.array([origin == "embedded" for origin in catalog.origin]),
+        "single_source": np.array(
+            [
+                o == "embedded" and "confirmed" not in words
+                for o, words in zip(catalog.origin, found, strict=True)
+            ]
+        ),
     }
     for word, rows in checks.items():
         for index in np.flatnonzero(rows):
@@ -42,15 +51,15 @@ def _stale(catalog: Catalog, today: np.datetime64) -> NDArray[np.bool_]:
     return np.asarray((age > limit) | (age < -1))
 
 
-def _ratio(catalog: Catalog, wanted: float) -> NDArray[np.bool_]:
-    """Spot offers that cost exactly so much of on-demand in the same region: no real market there."""
+def _share_of_on_demand(catalog: Catalog) -> Floats:
+    """Each spot price over the on-demand price of its type and region; NaN for other markets or without one."""
     c = catalog.columns
     keys = list(zip(c["provider"], c["instance_type"], c["region"], strict=True))
     base = {
         k: p for k, m, p in zip(keys, c["market"], catalog.price.tolist(), strict=True) if m == "on_demand"
     }
     ratio = np.array([p / base.get(k, np.nan) for k, p in zip(keys, catalog.price.tolist(), strict=True)])
-    return np.asarray((catalog.arrays["market"] == "spot") & (np.abs(ratio - wanted) < 2e-4))
+    return np.where(catalog.arrays["market"] == "spot", ratio, np.nan)
 
 
 def _out_of_range(catalog: Catalog) -> NDArray[np.bool_]:
