@@ -127,6 +127,63 @@ def test_logs_stream_and_go_on_from_an_offset(stage: Stage) -> None:
     assert stage.executor.logs("run-1", end) == (b"", end)
 
 
+def test_a_save_that_is_asked_for_reaches_the_job_and_it_trains_on(stage: Stage) -> None:
+    code = (
+        "import time; from shoestring.training import attach\n"
+        "session, step = attach(), 0\n"
+        "while True:\n"
+        "    step += 1; session.step(step); time.sleep(0.02)\n"
+        "    want = session.want()\n"
+        "    if want.save: print('asked to save', flush=True); session.answered()\n"
+    )
+    script = stage.folder / "job.py"
+    script.write_text(code)
+    stage.executor.submit(stage.spec(f"exec {PYTHON} {script}"))
+    before = stage.until(lambda seen: seen.heartbeat is not None).heartbeat
+    stage.executor.save("run-1", 1)
+    stage.until(lambda seen: b"asked to save" in stage.executor.logs("run-1")[0])
+
+    assert before is not None
+    stage.until(lambda seen: seen.heartbeat.step > before.step)  # type: ignore[union-attr]
+    stage.executor.cancel("run-1", 1, grace_s=0.0)
+    stage.end()
+
+
+def test_the_jobs_variables_reach_the_job_and_nothing_else(stage: Stage) -> None:
+    canary = "canary-5f1d0c"
+    spec = replace(stage.spec('test -n "$TOKEN" && sleep 0.5'), env={"TOKEN": canary})
+    stage.executor.submit(spec)
+    stage.until(lambda seen: seen.booted_at is not None)
+    words = [" ".join(_words(process)) for process in psutil.process_iter()]
+    end = stage.end().exit
+
+    assert end is not None and end.kind is ExitKind.DONE, "the job must have had it"
+    assert not [line for line in words if canary in line]
+    files = [path for path in stage.folder.rglob("*") if path.is_file()]
+    assert files and not [path for path in files if canary.encode() in path.read_bytes()]
+    assert canary not in repr(spec) + repr(stage.look())
+
+
+def test_an_instance_without_a_supervisor_ends_itself_after_its_job(stage: Stage) -> None:
+    stage.executor.submit(stage.spec("sleep 0.3"))
+    host = _hosts(stage)
+    gone, left = psutil.wait_procs(host, timeout=20)
+
+    assert len(gone) == 1 and left == []
+    assert stage.executor.alive() == ()
+    end = stage.look().exit
+    assert end is not None and end.kind is ExitKind.DONE, "and its end is told to whoever asks later"
+
+
+def _hosts(stage: Stage) -> list[psutil.Process]:
+    """Host processes of this stage's instances."""
+    return [
+        process
+        for process in psutil.process_iter()
+        if "shoestring.executors.host" in (words := " ".join(_words(process))) and str(stage.folder) in words
+    ]
+
+
 def test_an_epoch_that_has_passed_may_do_nothing(stage: Stage) -> None:
     stage.executor.submit(replace(stage.spec("sleep 5"), epoch=5))
 
@@ -167,9 +224,8 @@ def test_an_engine_that_is_away_says_so_and_never_that_a_job_has_ended(stage: St
 def test_an_instance_that_vanishes_is_lost_its_job_dies_and_billing_ends(stage: Stage) -> None:
     stage.executor.submit(stage.spec("sleep 78"))
     stage.until(lambda seen: seen.booted_at is not None)
-    for process in psutil.process_iter():
-        if "shoestring.executors.host" in _words(process) and str(stage.folder) in " ".join(_words(process)):
-            os.kill(process.pid, signal.SIGKILL)
+    for process in _hosts(stage):
+        os.kill(process.pid, signal.SIGKILL)
     seen = stage.end()
 
     assert seen.exit is not None and seen.exit.kind is ExitKind.LOST
