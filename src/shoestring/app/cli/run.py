@@ -36,7 +36,9 @@ def command(
     ] = None,
     market: Annotated[Path | None, typer.Option(help="YAML of the rehearsal market.")] = None,
     machine: Annotated[Path | None, typer.Option(help="YAML of the owned machine.")] = None,
-    policy: Annotated[str | None, typer.Option(help="uniform_progress | uniform_progress_eager | deadline")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="uniform_progress | uniform_progress_eager | deadline")
+    ] = None,
     task: Annotated[int, typer.Option(help="Which task of a file with several, from 0.")] = 0,
     allow_unproven_resume: Annotated[
         bool,
