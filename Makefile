@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 EXTRAS := .venv-extras
 PIP    := pip install --quiet --disable-pip-version-check
-CODE   := src tests bench examples
+CODE   := src tests bench examples scripts
 
 .PHONY: venv demo test test-extras check format bench soak clean
 

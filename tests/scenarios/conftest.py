@@ -26,8 +26,8 @@ MARKET = {
     "notice_real_s": 0.6,
     "zones": {
         "eu-west-1a": {
-            **{"region": "eu-west-1", "spot": 0.40, "on_demand": 1.20},
-            **{"starts_up": True, "long_up_share": 1.0, "long_up_h": 1e5},
+            "region": "eu-west-1", "spot": 0.40, "on_demand": 1.20,
+            "starts_up": True, "long_up_share": 1.0, "long_up_h": 1e5,
         },
     },
 }  # fmt: skip
