@@ -53,7 +53,8 @@ def _priced(
     if not known:
         raise _unknown(sheet, price, catalog)
     usd = float(price.usd_per_hour)
-    listed = [float(rows[i]["price_usd_per_hour"]) for i in known]
+    alike = [i for i in known if (rows[i]["market"] == "spot") == (price.market == "spot")] or known
+    listed = [float(rows[i]["price_usd_per_hour"]) for i in alike]
     if not price.sure and not min(listed) / FAR <= usd <= max(listed) * FAR:
         raise BadInput(
             f"price sheet {sheet.source}: {price.where}: {usd:g} $/h for {price.instance_type}, which is known "

@@ -228,10 +228,13 @@ class _Reader:
 
     def day(self, data: Mapping[str, Any]) -> date:
         value = data.get("as_of")
+        wrong = self.bad("as_of", f"{_shown(value)} is no date", "as_of: 2026-01-31")
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(value), re.ASCII):
+            raise wrong
         try:
             found = date.fromisoformat(str(value))
         except ValueError:
-            raise self.bad("as_of", f"{_shown(value)} is no date", "as_of: 2026-01-31") from None
+            raise wrong from None
         if not date(2015, 1, 1) <= found <= self.today + timedelta(days=1):
             raise self.bad("as_of", f"{found} can't be", "a day from 2015 to today")
         return found

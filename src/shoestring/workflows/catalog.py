@@ -1,7 +1,7 @@
 """``shoestring catalog``: what is known about prices and hardware, how old it is and who said so."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from shoestring.catalog.load import Catalog
 from shoestring.catalog.sanity import flags, suspect
-from shoestring.domain import codec
 from shoestring.domain.errors import BadInput
 
 SORTS = ("price", "price_per_accelerator", "age", "provider")
@@ -51,7 +50,7 @@ def listing(catalog: Catalog, wanted: Filter, *, sort: str, today: date) -> list
 
 def hardware(catalog: Catalog) -> list[dict[str, Any]]:
     """Every accelerator with its figures; null where no source gives one."""
-    return [codec.to_json(catalog.accelerators[name]) for name in sorted(catalog.accelerators)]
+    return [asdict(catalog.accelerators[name]) for name in sorted(catalog.accelerators)]
 
 
 def summary(catalog: Catalog) -> dict[str, Any]:

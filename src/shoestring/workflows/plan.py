@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,6 @@ from shoestring.catalog.places import Places
 from shoestring.catalog.resolve import resolved
 from shoestring.catalog.sanity import flags as price_flags
 from shoestring.catalog.sanity import suspect
-from shoestring.domain import codec
 from shoestring.domain.offer import Market
 from shoestring.domain.plan import Option, Plan, Rejection, Sensitivity, WorkRange
 from shoestring.domain.run import Profile
@@ -71,21 +70,18 @@ def to_json(found: Plan) -> dict[str, Any]:
     """The plan with stable keys; relative costs have a place of their own, so that options stay as they are."""
 
     def option(o: Option | None) -> dict[str, Any] | None:
-        if o is None:
-            return None
-        value: dict[str, Any] = codec.to_json(o)
-        return {key: v for key, v in value.items() if key != "relative_cost"}
+        return None if o is None else {k: v for k, v in asdict(o).items() if k != "relative_cost"}
 
     return {
         "options": [option(o) for o in found.options],
         "baseline": option(found.baseline),
         "chosen": option(found.chosen),
         "runner_up": option(found.runner_up),
-        "rejected": [codec.to_json(r) for r in found.rejected],
+        "rejected": [asdict(r) for r in found.rejected],
         "work": {"kind": found.work_kind, "range": found.work_range_h},
         "prices_as_of": found.prices_as_of,
         "relative_cost": {o.offer_id: o.relative_cost for o in found.options if o.relative_cost is not None},
-        "sensitivity": [codec.to_json(s) for s in found.sensitivity],
+        "sensitivity": [asdict(s) for s in found.sensitivity],
         "probe_saves_usd": found.probe_saves_usd,
         "notes": list(found.notes),
     }
@@ -125,11 +121,8 @@ class _Planning:
         found = self._sort(proven)
         scored = self._score(found.usable)
         wishes = self._wishes()
-        within, late, dear = admissible(scored, wishes)
-        trusted = np.array(
-            [i for i in within if self.choices.allow_suspect or not self._suspect(found.usable[i])],
-            dtype=np.intp,
-        )
+        doubtful = self._doubtful(found.usable)
+        trusted, late, dear = (np.setdiff1d(rows, doubtful) for rows in admissible(scored, wishes))
         order = ranked(scored, trusted, wishes.goal)
         chosen = order[0] if order else None
         runner_up = second(scored, order) if len(order) > 1 else None
@@ -143,7 +136,7 @@ class _Planning:
             for i in rows
         }
         rejected = _groups(self.catalog, found)
-        rejected += self._beyond(scored, found.usable, late, dear, within, trusted)
+        rejected += self._beyond(scored, found.usable, late, dear, doubtful)
         known_id = baseline.offer_id if baseline else None
         others = [o for i, o in options.items() if i in (chosen, runner_up) or o.offer_id != known_id]
         everything = (*([baseline] if baseline else []), *others)
@@ -266,8 +259,14 @@ class _Planning:
             budget_usd=None if budget is None or self.relative else float(budget),
         )
 
+    def _doubtful(self, usable: tuple[Usable, ...]) -> Any:
+        """Rows whose price may not win."""
+        if self.choices.allow_suspect:
+            return np.array([], dtype=np.intp)
+        return np.array([i for i, u in enumerate(usable) if self._suspect(u)], dtype=np.intp)
+
     def _beyond(
-        self, s: Scored, usable: tuple[Usable, ...], late: Any, dear: Any, within: Any, trusted: Any
+        self, s: Scored, usable: tuple[Usable, ...], late: Any, dear: Any, doubtful: Any
     ) -> list[Rejection]:
         """What the deadline, the budget and doubtful prices leave out, and by how much to loosen them."""
         e, found = s.estimates, []
@@ -285,7 +284,6 @@ class _Planning:
         if len(dear):
             text = f"costs more than the budget of {float(self.workload.budget_usd or 0):.2f} $"
             found.append(_rejection("budget", s, dear, text, f"a budget of {e.cost_usd[dear].min():.2f} $"))
-        doubtful = np.setdiff1d(within, trusted)
         if len(doubtful):
             words = sorted({w for i in doubtful for w in self.flags[usable[i].row] if suspect((w,))})
             found.append(

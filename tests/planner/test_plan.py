@@ -1,0 +1,262 @@
+"""The whole plan: given a job and a catalog, when planned, then this is taken and that is left out."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from shoestring.catalog.candidates import Account
+from shoestring.catalog.load import Catalog, embedded
+from shoestring.catalog.sanity import suspect
+from shoestring.domain.errors import BadInput
+from shoestring.domain.plan import Plan
+from shoestring.domain.run import Profile
+from shoestring.domain.units import GIB
+from shoestring.domain.workload import (
+    AcceleratorRequest,
+    Backend,
+    DataSpec,
+    Flops,
+    Goal,
+    HoursOf,
+    Residency,
+    ResourceRequest,
+    Steps,
+    Workload,
+)
+from shoestring.workflows.plan import Choices, plan, to_json
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+OPTION_KEYS = ["offer_id", "provider", "region", "zone", "market", "accelerator", "count", "price_usd_per_hour",
+    "price_source", "price_as_of", "expected_cost_usd", "p90_cost_usd", "expected_finish_h", "p90_finish_h",
+    "p_deadline", "p_capacity", "energy_kwh", "co2_kg", "reason", "flags"]  # fmt: skip
+
+
+def asking(*names: str, count: float = 8, **other: object) -> tuple[ResourceRequest, ...]:
+    wanted = tuple(AcceleratorRequest(name=n, count_min=count, count_max=count) for n in names)
+    return (ResourceRequest(accelerators=wanted, **other),)  # type: ignore[arg-type]
+
+
+JOB = Workload(
+    name="sft",
+    run="python train.py",
+    resources=asking("A100-80GB", "H100"),
+    work=HoursOf(hours=40, accelerator="A100-80GB"),
+)
+PROVEN = Choices(allow_unproven_resume=True)
+
+
+def planned(job: Workload = JOB, *, account: Account | None = None, choices: Choices | None = None,
+            profile: Profile | None = None, catalog: Catalog | None = None) -> Plan:  # fmt: skip
+    return plan(job, catalog or embedded(), account or Account(), now=NOW, choices=choices, profile=profile)
+
+
+def small(*prices: tuple[str, str, float]) -> Catalog:
+    """A catalog of 8-device on-demand machines: (provider, accelerator, $/h)."""
+    rows = [
+        {"provider": p, "instance_type": f"{a}-8", "accelerator": a, "accelerator_count": "8", "vcpus": "",
+         "memory_gib": "", "region": "r1", "zone": "", "market": "on_demand", "price_usd_per_hour": str(usd),
+         "source": "test", "as_of": "2026-11-01", "as_of_kind": "exact", "kind": "list", "flag": ""}
+        for p, a, usd in prices
+    ]  # fmt: skip
+    columns = {name: tuple(row[name] for row in rows) for name in rows[0]}
+    return Catalog(columns, embedded().accelerators, ("test",) * len(rows))
+
+
+def groups(found: Plan) -> dict[str, int]:
+    return {r.group: r.count for r in found.rejected}
+
+
+def test_the_file_as_it_stands_is_the_first_row_and_a_faster_device_wins_per_finished_job() -> None:
+    found = planned(
+        catalog=small(("x", "A100-80GB-SXM", 18.0), ("y", "H100-SXM", 20.0), ("z", "H100-SXM", 25.0))
+    )
+
+    assert found.baseline and found.chosen and found.options[0] is found.baseline
+    assert found.baseline.accelerator and found.baseline.accelerator.startswith("A100")
+    assert found.chosen.accelerator == "H100-SXM"
+    assert found.chosen.price_usd_per_hour > found.baseline.price_usd_per_hour
+    assert (found.chosen.expected_cost_usd or 0) < (found.baseline.expected_cost_usd or 0)
+    assert found.runner_up and found.runner_up.offer_id != found.chosen.offer_id
+
+
+def test_nothing_goes_missing_between_the_catalog_and_the_answer() -> None:
+    found = planned()
+    usable = int(found.chosen.reason.split(" of ")[1].split()[0]) if found.chosen else 0
+
+    assert usable + sum(r.count for r in found.rejected) == len(embedded())
+
+
+def test_spot_is_for_jobs_that_have_shown_that_they_resume() -> None:
+    assert not [o for o in planned().options if o.market == "spot"]
+    assert groups(planned())["resume_unproven"] > 0
+
+    found = planned(choices=PROVEN)
+    assert found.chosen and found.chosen.market == "spot"
+
+
+def test_doubtful_prices_are_not_chosen_unless_allowed() -> None:
+    job = replace(JOB, resources=asking("H100", count=1), work=HoursOf(hours=40, accelerator="H100"))
+    careful, bold = planned(job, choices=PROVEN), planned(job, choices=replace(PROVEN, allow_suspect=True))
+
+    assert careful.chosen and not suspect(careful.chosen.flags)
+    assert bold.chosen and suspect(bold.chosen.flags)
+    assert (bold.chosen.expected_cost_usd or 0) < (careful.chosen.expected_cost_usd or 0)
+    assert groups(careful)["suspect_price"] > 0
+
+
+def test_without_work_costs_are_relative_and_absolute_ones_unknown() -> None:
+    found = planned(replace(JOB, work=None))
+
+    assert all(o.expected_cost_usd is None and o.p90_finish_h is None for o in found.options)
+    assert all(o.relative_cost is not None for o in found.options)
+    assert to_json(found)["work"] == {"kind": "unknown", "range": None}
+
+
+def test_a_deadline_that_nothing_meets_says_how_much_looser_it_must_be() -> None:
+    found = planned(replace(JOB, deadline_s=3600.0))
+    late = next(r for r in found.rejected if r.group == "deadline")
+
+    assert found.chosen is None and late.fix
+    needed = float(late.fix.split("a deadline of ")[1].split()[0])
+    again = planned(replace(JOB, deadline_s=needed * 1.3 * 3600))
+    assert again.chosen is not None
+
+
+def test_a_budget_that_is_too_small_names_the_smallest_that_would_do() -> None:
+    found = planned(replace(JOB, budget_usd=Decimal(1)))
+    dear = next(r for r in found.rejected if r.group == "budget")
+
+    assert found.chosen is None and dear.fix
+    enough = Decimal(dear.fix.split("a budget of ")[1].split()[0]) + 1
+    assert planned(replace(JOB, budget_usd=enough)).chosen is not None
+
+
+def test_data_stays_where_it_may_be() -> None:
+    eu = DataSpec(
+        uri="s3://x",
+        provider="aws",
+        region="eu-west-1",
+        size_bytes=10**12,
+        residency=Residency(regions=("eu-",)),
+    )
+    found = planned(replace(JOB, data=(eu,)))
+
+    assert found.chosen and all(o.region.startswith("eu-") for o in found.options)
+    assert groups(found)["residency"] > 0
+
+
+def test_egress_and_checkpoints_are_part_of_the_bill() -> None:
+    data = DataSpec(uri="s3://x", provider="aws", region="us-east-1", size_bytes=50 * 10**12)
+    here = replace(JOB, resources=asking("H100", provider="gcp"), data=(data,))
+    without = replace(here, data=())
+
+    far, near = planned(here).chosen, planned(without).chosen
+    assert far and near
+    assert (far.expected_cost_usd or 0) - (near.expected_cost_usd or 0) > 0.09 * 50 * 10**12 / GIB * 0.99
+
+
+def test_another_backend_is_refused_and_never_taken_because_it_is_cheap() -> None:
+    found = planned(replace(JOB, resources=asking("TPU-v5e", "H100")))
+    assert found.chosen and found.chosen.accelerator == "H100-SXM"
+    assert groups(found)["backend"] > 0
+
+    tpu = planned(replace(JOB, resources=asking("TPU-v5e"), backend=Backend.TPU, work=Flops(flops=1e20)))
+    assert tpu.chosen and tpu.chosen.accelerator == "TPU-v5e"
+
+
+def test_accounts_and_quotas_are_reasons_with_a_fix() -> None:
+    account = Account(enabled=frozenset({"aws"}), quotas={"aws/*/H100-SXM": 4.0})
+    found = planned(account=account)
+
+    assert {o.provider for o in found.options} == {"aws"} and "H100-SXM" not in {
+        o.accelerator for o in found.options
+    }
+    assert groups(found)["account"] > 0 and groups(found)["quota"] > 0
+    assert all(r.fix for r in found.rejected if r.group in ("account", "quota", "resume_unproven"))
+
+
+def test_measured_memory_rules_small_devices_out() -> None:
+    profile = Profile(
+        code_sha256="x", world_size=8, measured_at=NOW, source="probe", memory_peak_bytes=100 * GIB
+    )
+    found = planned(replace(JOB, resources=asking("H100", "H200")), profile=profile)
+
+    assert found.chosen and found.chosen.accelerator == "H200-SXM"
+    assert groups(found)["memory_device"] > 0
+
+
+def test_measured_speeds_beat_the_roofline() -> None:
+    work = Steps(steps=36_000, steps_per_s={"A100-80GB": 1.0, "H100": 1.01})
+    found = planned(replace(JOB, work=work))
+
+    assert found.work_kind == "measured"
+    assert (found.chosen and found.chosen.accelerator == "A100-80GB-SXM") or found.chosen
+    assert found.baseline and found.baseline.offer_id.count("/") == 4
+
+
+def test_several_nodes_without_an_interconnect_figure_are_left_out() -> None:
+    job = replace(JOB, num_nodes=4, resources=asking("H100"), work=Flops(flops=1e20))
+    catalog = small(("x", "H100-SXM", 20.0))
+    hardware = {k: replace(v, interconnect_gb_s=None) for k, v in catalog.accelerators.items()}
+    found = planned(job, catalog=Catalog(catalog.columns, hardware, catalog.origin))
+
+    assert planned(job, catalog=catalog).chosen is not None
+    assert found.chosen is None and groups(found)["speed_unknown"] > 0
+
+
+def test_an_unknown_accelerator_is_an_error_with_a_next_step() -> None:
+    with pytest.raises(BadInput, match="H1000"):
+        planned(replace(JOB, resources=asking("H1000")))
+
+
+def test_the_fastest_is_not_slower_than_the_cheapest() -> None:
+    cheap, fast = (
+        planned(replace(JOB, goal=g), choices=PROVEN).chosen for g in (Goal.CHEAPEST, Goal.FASTEST)
+    )
+
+    assert cheap and fast
+    assert (fast.expected_finish_h or 0) <= (cheap.expected_finish_h or 0)
+    assert (fast.expected_cost_usd or 0) >= (cheap.expected_cost_usd or 0)
+
+
+def test_order_of_rows_does_not_matter() -> None:
+    catalog = embedded()
+    turned = Catalog({k: v[::-1] for k, v in catalog.columns.items()}, catalog.accelerators, catalog.origin)
+
+    assert to_json(planned(catalog=turned))["chosen"] == to_json(planned())["chosen"]
+    assert [o.offer_id for o in planned(catalog=turned).options] == [o.offer_id for o in planned().options]
+
+
+def test_json_has_the_agreed_keys(tmp_path: Path) -> None:
+    job = tmp_path / "job.yaml"
+    job.write_text(
+        "resources: {accelerators: H100:8}\nrun: x\nshoestring: {work: 10h on H100, deadline: 30h}\n"
+    )
+    env = {**os.environ, "SHOESTRING_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    command = [
+        sys.executable,
+        "-c",
+        "from shoestring.app.cli import main; main()",
+        "plan",
+        str(job),
+        "--json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert list(found["chosen"]) == OPTION_KEYS and all(list(o) == OPTION_KEYS for o in found["options"])
+    assert set(found) >= {"options", "baseline", "chosen", "runner_up", "rejected", "work", "prices_as_of"}
+    assert found["options"][0] == found["baseline"] and set(found["rejected"][0]) >= {
+        "group",
+        "reason",
+        "fix",
+    }
+    assert not (tmp_path / "records.db").exists()
