@@ -226,6 +226,34 @@ def test_the_fastest_is_not_slower_than_the_cheapest() -> None:
     assert (fast.expected_cost_usd or 0) >= (cheap.expected_cost_usd or 0)
 
 
+def test_another_accelerator_is_proposed_with_its_price_but_never_taken() -> None:
+    prices = small(
+        ("x", "A100-80GB-SXM", 18.0), ("y", "H100-SXM", 20.0), ("z", "T4", 0.5), ("w", "MI300X", 0.5)
+    )
+    found = planned(replace(JOB, resources=asking("A100-80GB")), catalog=prices)
+    other = next(r for r in found.rejected if r.group == "accelerator")
+
+    assert found.chosen and found.chosen.accelerator == "A100-80GB-SXM"
+    assert (
+        other.example == "y/r1/-/H100-SXM-8/on_demand"
+    )  # not the T4 (too little memory), nor another backend
+    assert other.best_usd and other.best_usd < (found.chosen.expected_cost_usd or 0)
+
+
+def test_the_picture_shows_the_choice_and_escapes_what_others_wrote(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    from shoestring.app.cli._plan_page import write_page
+
+    write_page(
+        planned(catalog=small(("<script>alert(1)</script>", "H100-SXM", 20.0))), tmp_path / "plan.html"
+    )
+    page = (tmp_path / "plan.html").read_text(encoding="utf-8")
+
+    assert "<script>alert(1)" not in page and "chosen" in page
+    with pytest.raises(BadInput, match="without `work`"):
+        write_page(planned(replace(JOB, work=None)), tmp_path / "other.html")
+
+
 def test_order_of_rows_does_not_matter() -> None:
     catalog = embedded()
     turned = Catalog({k: v[::-1] for k, v in catalog.columns.items()}, catalog.accelerators, catalog.origin)

@@ -1,11 +1,13 @@
 """What a job asks for, in the formula's terms."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
+from shoestring.domain.plan import Accelerator
 from shoestring.domain.run import Profile
 from shoestring.domain.units import SECONDS_PER_HOUR, seconds_between
-from shoestring.domain.workload import Workload
+from shoestring.domain.workload import AcceleratorRequest, Workload
 from shoestring.planner.estimate import Terms
 from shoestring.planner.work import Shape
 
@@ -20,6 +22,25 @@ def shapes_asked(workload: Workload) -> Mapping[str, Shape]:
             shape = Shape(accelerator=a.name, count=a.count_min, nodes=workload.num_nodes)
             found.setdefault(a.name, shape)
     return found
+
+
+def naming_all(workload: Workload, hardware: Mapping[str, Accelerator]) -> Workload:
+    """The same job, open to any number of any accelerator that its code runs on: to see what that would buy."""
+    any_of = tuple(
+        AcceleratorRequest(name=name, count_min=1, count_max=None)
+        for name, device in hardware.items()
+        if device.backend is workload.backend
+    )
+    return replace(
+        workload,
+        resources=tuple(replace(r, accelerators=any_of, instance_type=None) for r in workload.resources),
+    )
+
+
+def memory_of(shape: Shape, hardware: Mapping[str, Accelerator]) -> float:
+    """GiB of all devices of a gang; 0 where it is unknown, so that nothing unknown counts as enough."""
+    device = hardware.get(shape.accelerator)
+    return 0.0 if device is None else (device.memory_gib or 0.0) * shape.devices
 
 
 def deadline_h(workload: Workload, now: datetime) -> float | None:

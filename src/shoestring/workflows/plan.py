@@ -1,8 +1,7 @@
 """``shoestring plan``: dollars per finished job for every way to run it, and which one to take."""
 
 import math
-from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,10 +17,8 @@ from shoestring.domain.offer import Market
 from shoestring.domain.plan import Option, Plan, Rejection, Sensitivity, WorkRange
 from shoestring.domain.run import Profile
 from shoestring.domain.workload import Workload
-from shoestring.planner.asked import deadline_h, shapes_asked, terms_of
-from shoestring.planner.feasible import Refusal
+from shoestring.planner.asked import deadline_h, memory_of, naming_all, shapes_asked, terms_of
 from shoestring.planner.frontier import (
-    SURE,
     Scored,
     Wishes,
     admissible,
@@ -32,8 +29,9 @@ from shoestring.planner.frontier import (
     second,
     shifts,
 )
-from shoestring.planner.hazard import losses, scale_of
 from shoestring.planner.work import Shape, hours_on, known_work
+from shoestring.workflows.plan_options import OptionMaker
+from shoestring.workflows.plan_rejections import groups, limits, rejection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +106,8 @@ class _Planning:
         self.known = known_work(self.workload.work, self.first, asked) if self.first else ()
         self.relative = bool(self.known) and self.known[0].unit
         self.terms = terms_of(self.workload, profile, None if self.relative else self.deadline_h)
+        if self.relative:
+            self.terms = replace(self.terms, boot_h=0.0, restore_h=0.0)  # a share of an unknown whole
         self.places = Places(catalog)
         self._hours: dict[Shape, WorkRange | None] = {}
 
@@ -119,24 +119,29 @@ class _Planning:
     def plan(self, notes: tuple[str, ...]) -> Plan:
         proven = self.choices.allow_unproven_resume or bool(self.profile and self.profile.resume_proven)
         found = self._sort(proven)
-        scored = self._score(found.usable)
+        scored, usable = self._score(found.usable)
+        maker = self._maker()
         wishes = self._wishes()
         doubtful = self._doubtful(found.usable)
         trusted, late, dear = (np.setdiff1d(rows, doubtful) for rows in admissible(scored, wishes))
         order = ranked(scored, trusted, wishes.goal)
         chosen = order[0] if order else None
         runner_up = second(scored, order) if len(order) > 1 else None
-        baseline = self._baseline()
+        baseline = self._baseline(maker)
         shown = list(dict.fromkeys([*order[:1], *([runner_up] if runner_up is not None else []),
                                     *frontier(scored, trusted)]))  # fmt: skip
         rows = sorted(shown, key=lambda i: (scored.estimates.cost_usd[i], scored.ids[i]))
         reasons = self._reasons(scored, order, chosen, runner_up, baseline)
         options = {
-            i: self._option(scored, i, found.usable[i], reasons.get(i, "cheaper or sooner in its kind"))
+            i: maker.option(scored, i, usable[i], reasons.get(i, "cheaper or sooner in its kind"))
             for i in rows
         }
-        rejected = _groups(self.catalog, found)
-        rejected += self._beyond(scored, found.usable, late, dear, doubtful)
+        rejected = [self._with_best_beyond(r, proven) for r in groups(self.catalog, found)]
+        rejected += limits(scored, wishes, late, dear)
+        if len(doubtful):
+            words = sorted({w for i in doubtful for w in self.flags[found.usable[i].row] if suspect((w,))})
+            text = f"doubtful price: {', '.join(words)}"
+            rejected.append(rejection("suspect_price", scored, doubtful, text, "--allow-suspect"))
         known_id = baseline.offer_id if baseline else None
         others = [o for i, o in options.items() if i in (chosen, runner_up) or o.offer_id != known_id]
         everything = (*([baseline] if baseline else []), *others)
@@ -164,19 +169,21 @@ class _Planning:
             resume_proven=proven,
         )
 
-    def _score(self, usable: tuple[Usable, ...]) -> Scored:
+    def _score(self, usable: tuple[Usable, ...]) -> tuple[Scored, tuple[Usable, ...]]:
+        """Estimates, and the rows with flags for what is unknown about their places."""
         size = self.workload.checkpoint.size_bytes or (
             self.profile.checkpoint_bytes if self.profile else None
         )
-        candidates, self.place_flags = columns(self.catalog, self.places, self.workload, usable, size)
+        candidates, words = columns(self.catalog, self.places, self.workload, usable, size)
         ids = [u.offer.id for u in usable]
         kinds = [
             f"{u.offer.provider}/{u.offer.accelerator}:{u.offer.accelerator_count:g}/{u.offer.market}"
             for u in usable
         ]
-        return score(ids, kinds, candidates, self.terms)
+        flagged = tuple(replace(u, flags=(*u.flags, *w)) for u, w in zip(usable, words, strict=True))
+        return score(ids, kinds, candidates, self.terms), flagged
 
-    def _baseline(self) -> Option | None:
+    def _baseline(self, maker: OptionMaker) -> Option | None:
         """The file as it stands: what an engine that minimizes $/h launches, on-demand unless spot is asked."""
         spot = any(r.use_spot for r in self.workload.resources)
         found = [u for u in self._sort(True).usable if spot or u.offer.market is Market.ON_DEMAND]
@@ -184,56 +191,27 @@ class _Planning:
         if not sound:
             return None
         lowest = min(sound, key=lambda u: (u.offer.price.usd_per_hour or 0, u.offer.id))
-        one = self._score((lowest,))
-        return self._option(one, 0, lowest, "the file as it stands: the lowest $/h it allows, for comparison")
+        one, flagged = self._score((lowest,))
+        return maker.option(
+            one, 0, flagged[0], "the file as it stands: the lowest $/h it allows, for comparison"
+        )
+
+    def _maker(self) -> OptionMaker:
+        """Without work, the unit is one hour on the first accelerator at its lowest price on demand."""
+        unit: float | None = None
+        if self.relative and self.first is not None:
+            c, price = self.catalog.arrays, self.catalog.price
+            same = (c["accelerator"] == self.first.accelerator) & (self.catalog.count == self.first.count)
+            firm = price[same & (c["market"] == "on_demand")]
+            alike = c["accelerator"] == self.first.accelerator
+            one = firm.min() if len(firm) else (price / self.catalog.count)[alike].min() * self.first.count
+            unit = float(one) * self.workload.num_nodes
+        return OptionMaker(
+            catalog=self.catalog, flags=self.flags, nodes=self.workload.num_nodes, unit_usd=unit
+        )
 
     def _suspect(self, u: Usable) -> bool:
         return suspect(self.flags[u.row])
-
-    def _option(self, s: Scored, i: int, u: Usable, reason: str) -> Option:
-        e, offer, hidden = s.estimates, u.offer, self.relative
-
-        def value(column: Any, *, absolute: bool = True) -> float | None:
-            number = float(column[i])
-            return None if (absolute and hidden) or not math.isfinite(number) else round(number, 6)
-
-        price = float(offer.price.usd_per_hour or 0)
-        words = (*self.flags[u.row], *u.flags, *(self.place_flags[i] if i < len(self.place_flags) else ()))
-        return Option(
-            offer_id=offer.id,
-            provider=offer.provider,
-            region=offer.region,
-            zone=offer.zone,
-            market=str(offer.market),
-            accelerator=offer.accelerator,
-            count=offer.accelerator_count,
-            price_usd_per_hour=price,
-            price_source=offer.price.source,
-            price_as_of=offer.price.as_of.date().isoformat(),
-            expected_cost_usd=value(e.cost_usd),
-            p90_cost_usd=value(e.p90_cost_usd),
-            expected_finish_h=value(e.finish_h),
-            p90_finish_h=value(e.p90_finish_h),
-            p_deadline=value(e.p_deadline),
-            p_capacity=self._p_capacity(u),
-            energy_kwh=value(e.energy_kwh),
-            co2_kg=value(e.co2_kg),
-            reason=reason,
-            flags=words,
-            relative_cost=self._relative(u, price) if hidden else None,
-        )
-
-    def _p_capacity(self, u: Usable) -> float | None:
-        """Share of time that a spot zone of this interruption band is up, in our model; None without a band."""
-        band = self.catalog.interruption.get((u.offer.instance_type, u.offer.region))
-        if band is None or u.offer.market is not Market.SPOT:
-            return None
-        process = losses(scale_of(band, self.workload.num_nodes))
-        return round(process.mean_up_h / (process.mean_up_h + process.mean_down_h), 3)
-
-    def _relative(self, u: Usable, price: float) -> float:
-        """$ of the hours that do what one hour on the first named accelerator does."""
-        return round(price * self.workload.num_nodes * u.work.mid_h, 6)
 
     def _reasons(
         self, s: Scored, order: list[int], chosen: int | None, runner_up: int | None, baseline: Option | None
@@ -265,33 +243,34 @@ class _Planning:
             return np.array([], dtype=np.intp)
         return np.array([i for i, u in enumerate(usable) if self._suspect(u)], dtype=np.intp)
 
-    def _beyond(
-        self, s: Scored, usable: tuple[Usable, ...], late: Any, dear: Any, doubtful: Any
-    ) -> list[Rejection]:
-        """What the deadline, the budget and doubtful prices leave out, and by how much to loosen them."""
-        e, found = s.estimates, []
-        if len(late):
-            soonest = float(e.p90_finish_h[late].min())
-            fix = (
-                f"a deadline of {soonest:.1f} h would let the soonest in" if math.isfinite(soonest) else None
-            )
-            text = (
-                f"too late: less than {SURE:.0%} sure to end in time"
-                if self.deadline_h
-                else "would never end"
-            )
-            found.append(_rejection("deadline", s, late, text, fix))
-        if len(dear):
-            text = f"costs more than the budget of {float(self.workload.budget_usd or 0):.2f} $"
-            found.append(_rejection("budget", s, dear, text, f"a budget of {e.cost_usd[dear].min():.2f} $"))
-        if len(doubtful):
-            words = sorted({w for i in doubtful for w in self.flags[usable[i].row] if suspect((w,))})
-            found.append(
-                _rejection(
-                    "suspect_price", s, doubtful, f"doubtful price: {', '.join(words)}", "--allow-suspect"
-                )
-            )
-        return found
+    def _with_best_beyond(self, group: Rejection, proven: bool) -> Rejection:
+        """For other accelerators: the best of the same backend and no less memory, if the file named it."""
+        if group.group != "accelerator" or self.first is None or self.relative:
+            return group
+        asked = asked_keys(self.workload)
+        least = memory_of(self.first, self.catalog.accelerators)
+        wide = naming_all(self.workload, self.catalog.accelerators)
+        usable = tuple(
+            u
+            for u in self._sort(proven, wide).usable
+            if u.offer.accelerator not in asked
+            and not self._suspect(u)
+            and memory_of(_shape(u, self.workload), self.catalog.accelerators) >= least
+        )
+        if not usable:
+            return group
+        scored, _ = self._score(usable)
+        order = ranked(scored, admissible(scored, self._wishes())[0], self.workload.goal)
+        if not order:
+            return group
+        offer, cost = usable[order[0]].offer, float(scored.estimates.cost_usd[order[0]])
+        name = f"{offer.accelerator}:{offer.accelerator_count:g}"
+        return replace(
+            group,
+            example=offer.id,
+            best_usd=round(cost, 4),
+            fix=f"with {name} among `accelerators`: about {cost:.2f} $ on {offer.id}; unvalidated",
+        )
 
     def _sensitivity(self, s: Scored, rows: Any, chosen: int | None, w: Wishes) -> tuple[Sensitivity, ...]:
         if chosen is None or self.relative:
@@ -335,29 +314,10 @@ class _Planning:
         return tuple(notes)
 
 
-def _rejection(group: str, s: Scored, rows: Any, text: str, fix: str | None) -> Rejection:
-    best = min(rows.tolist(), key=lambda i: (s.estimates.cost_usd[i], s.ids[i]))
-    cost = float(s.estimates.cost_usd[best])
-    return Rejection(
-        group=group, count=len(rows), reason=text, fix=fix, example=s.ids[best],
-        best_usd=round(cost, 4) if math.isfinite(cost) else None,
-    )  # fmt: skip
-
-
-def _groups(catalog: Catalog, found: Sorted) -> list[Rejection]:
-    by_code: dict[str, list[tuple[int, Refusal]]] = defaultdict(list)
-    for row, refusal in found.refused:
-        by_code[refusal.code].append((row, refusal))
-    return [
-        Rejection(
-            group=code,
-            count=len(rows),
-            reason=rows[0][1].text,
-            fix=rows[0][1].fix,
-            example=catalog.offer_id(rows[0][0]),
-        )
-        for code, rows in by_code.items()
-    ]
+def _shape(u: Usable, workload: Workload) -> Shape:
+    return Shape(
+        accelerator=u.offer.accelerator or "", count=u.offer.accelerator_count, nodes=workload.num_nodes
+    )
 
 
 def _span(days: list[str]) -> tuple[str, str] | None:

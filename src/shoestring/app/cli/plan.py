@@ -27,6 +27,7 @@ def command(
         bool, typer.Option("--allow-unproven-resume", help="Spot although no rehearsal proved resume.")
     ] = False,
     prices: Annotated[Path | None, typer.Option("--prices", help="Price sheet: YAML or CSV.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a picture to this file.")] = None,
     env: Annotated[list[str] | None, typer.Option("--env", help="NAME=VALUE, or NAME from here.")] = None,
     task: Annotated[int, typer.Option("--task", min=0, help="Which task of a pipeline, from 0.")] = 0,
 ) -> None:
@@ -47,6 +48,10 @@ def command(
         choices=Choices(allow_suspect=allow_suspect, allow_unproven_resume=allow_unproven_resume),
         notes=(note,) if note else (),
     )
+    if html is not None:
+        from shoestring.app.cli._plan_page import write_page
+
+        write_page(found, html)
     if as_json:
         print(json.dumps(to_json(found), indent=2, allow_nan=False))
     else:

@@ -1,0 +1,71 @@
+"""From a row and its estimate to an Option: what a reader sees of one way to run a job."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoestring.catalog.candidates import Usable
+from shoestring.catalog.load import Catalog
+from shoestring.domain.offer import Market
+from shoestring.domain.plan import Option
+from shoestring.planner.frontier import Scored
+from shoestring.planner.hazard import losses, scale_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionMaker:
+    """What all options of one plan share.
+
+    Attributes:
+        flags: on prices, by row of the catalog.
+        unit_usd: cost of one hour on the first accelerator named; None unless costs are relative to it.
+    """
+
+    catalog: Catalog
+    flags: Sequence[tuple[str, ...]]
+    nodes: int
+    unit_usd: float | None
+
+    def option(self, s: Scored, i: int, u: Usable, reason: str) -> Option:
+        """Row ``i`` of the scored ones, as an Option; numbers that are unknown or endless become None."""
+        e, offer, unit = s.estimates, u.offer, self.unit_usd
+
+        def value(column: NDArray[np.float64]) -> float | None:
+            number = float(column[i])
+            return None if unit is not None or not math.isfinite(number) else round(number, 6)
+
+        price = float(offer.price.usd_per_hour or 0)
+        return Option(
+            offer_id=offer.id,
+            provider=offer.provider,
+            region=offer.region,
+            zone=offer.zone,
+            market=str(offer.market),
+            accelerator=offer.accelerator,
+            count=offer.accelerator_count,
+            price_usd_per_hour=price,
+            price_source=offer.price.source,
+            price_as_of=offer.price.as_of.date().isoformat(),
+            expected_cost_usd=value(e.cost_usd),
+            p90_cost_usd=value(e.p90_cost_usd),
+            expected_finish_h=value(e.finish_h),
+            p90_finish_h=value(e.p90_finish_h),
+            p_deadline=value(e.p_deadline),
+            p_capacity=self._p_capacity(u),
+            energy_kwh=value(e.energy_kwh),
+            co2_kg=value(e.co2_kg),
+            reason=reason,
+            flags=(*self.flags[u.row], *u.flags),
+            relative_cost=None if unit is None else round(float(e.cost_usd[i]) / unit, 6),
+        )
+
+    def _p_capacity(self, u: Usable) -> float | None:
+        """Share of time that a spot zone of this interruption band is up, in our model; None without a band."""
+        band = self.catalog.interruption.get((u.offer.instance_type, u.offer.region))
+        if band is None or u.offer.market is not Market.SPOT:
+            return None
+        process = losses(scale_of(band, self.nodes))
+        return round(process.mean_up_h / (process.mean_up_h + process.mean_down_h), 3)
