@@ -34,8 +34,8 @@ class Learning:
     market: float = 60.0
     zone: float = 12.0
     zone_age: float = 30.0
-    cover: float = 6.0
-    relight: float = 20.0
+    cover: float = 20.0
+    relight: float = 80.0
     independence: float = 0.6
     standing: float = 0.3
 
@@ -62,8 +62,7 @@ def hazards(memory: Memory, learning: Learning) -> Floats:
     """Chance per step that a state ends, shape (zones, 2, classes)."""
     rate = np.broadcast_to(prior_hazard(memory.ages), memory.exposure.shape).copy()
     seen, exposure = memory.switches, memory.exposure
-    if memory.zones > 1:
-        rate *= _ratio(seen.sum(0), (rate * exposure).sum(0), learning.market)
+    rate *= _ratio(memory.pooled_switches, rate[0] * memory.pooled_exposure, learning.market)
     rate *= _ratio(seen.sum(2), (rate * exposure).sum(2), learning.zone)[:, :, None]
     rate *= _ratio(seen, rate * exposure, learning.zone_age)
     return np.clip(rate, RARE, CERTAIN)

@@ -13,7 +13,8 @@ from shoestring.market.ages import AgeClasses, age_classes
 
 UP, DOWN = 0, 1
 UNDERWAY_S = 3 * 3600.0  # a run found under way is older than it looks: it is taken to have begun then
-HALF_LIFE_H = 24.0
+HALF_LIFE_H = 24.0  # a zone's own level drifts from day to day
+POOLED_HALF_LIFE_H = 480.0  # how ends depend on age is a trait of the market and drifts slowly
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -29,6 +30,7 @@ class Memory:
         age_s: seconds that state had lasted then.
         exposure: steps spent at each age, shape (zones, 2, classes): [:, UP] and [:, DOWN].
         switches: how often the state ended at that age.
+        pooled_exposure, pooled_switches: the same over all zones, remembered for longer, shape (2, classes).
         losses, covered: losses of a zone, and those of them when another zone was up right after.
         dark, relit: steps with every zone down but possibly this one, counted while all were down, and
             those of them after which another zone came up.
@@ -39,6 +41,8 @@ class Memory:
     age_s: Floats
     exposure: Floats
     switches: Floats
+    pooled_exposure: Floats
+    pooled_switches: Floats
     losses: Floats
     covered: Floats
     dark: Floats
@@ -59,8 +63,8 @@ def blank(zones: int, step_s: float) -> Memory:
     ages, none = age_classes(step_s), np.zeros(zones)
     table = np.zeros((zones, 2, ages.count))
     return Memory(
-        ages=ages, up=None, age_s=none, exposure=table, switches=table,
-        losses=none, covered=none, dark=none, relit=none,
+        ages=ages, up=None, age_s=none, exposure=table, switches=table, pooled_exposure=np.zeros((2, ages.count)),
+        pooled_switches=np.zeros((2, ages.count)), losses=none, covered=none, dark=none, relit=none,
     )  # fmt: skip
 
 
@@ -79,17 +83,20 @@ def observe(memory: Memory, up: Bools, elapsed_s: float, *, half_life_h: float =
     changed = up != before
     zone, state = np.arange(memory.zones), np.where(before, UP, DOWN)
     age_s = memory.age_s + elapsed_s
-    exposure, switches = memory.exposure * fade, memory.switches * fade
-    exposure[zone, state] += _time_in_classes(memory.ages, memory.age_s, age_s) / memory.ages.step_s
-    switches[zone, state, memory.ages.index(age_s - 1.0)] += changed
+    spent, ended = np.zeros_like(memory.exposure), np.zeros_like(memory.switches)
+    spent[zone, state] = _time_in_classes(memory.ages, memory.age_s, age_s) / memory.ages.step_s
+    ended[zone, state, memory.ages.index(age_s - 1.0)] = changed
+    slow_fade = 0.5 ** (elapsed_s / (POOLED_HALF_LIFE_H * 3600))
     others_before, others_now = before.sum() - before > 0, up.sum() - up > 0
     lost, all_dark = before & ~up, ~before & ~others_before
     return Memory(
         ages=memory.ages,
         up=up.copy(),
         age_s=np.where(changed, 0.0, age_s),
-        exposure=exposure,
-        switches=switches,
+        exposure=memory.exposure * fade + spent,
+        switches=memory.switches * fade + ended,
+        pooled_exposure=memory.pooled_exposure * slow_fade + spent.sum(0),
+        pooled_switches=memory.pooled_switches * slow_fade + ended.sum(0),
         losses=memory.losses * fade + lost,
         covered=memory.covered * fade + (lost & others_now),
         dark=memory.dark * fade + all_dark * steps,
@@ -110,6 +117,8 @@ def extended(memory: Memory, columns: tuple[int, ...]) -> Memory:
         age_s=np.append(memory.age_s, UNDERWAY_S)[rows],
         exposure=pick(memory.exposure, unseen.exposure),
         switches=pick(memory.switches, unseen.switches),
+        pooled_exposure=memory.pooled_exposure,
+        pooled_switches=memory.pooled_switches,
         losses=pick(memory.losses, unseen.losses),
         covered=pick(memory.covered, unseen.covered),
         dark=pick(memory.dark, unseen.dark),
@@ -129,6 +138,8 @@ def recount(memory: Memory, step_s: float) -> Memory:
         ages=ages,
         exposure=memory.exposure @ into * factor,
         switches=memory.switches @ into,
+        pooled_exposure=memory.pooled_exposure @ into * factor,
+        pooled_switches=memory.pooled_switches @ into,
         dark=memory.dark * factor,
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shoestring.domain.fleet import Action, Hold, Launch, Reason, Release, RunView
+from shoestring.domain.fleet import Action, Hold, Launch, Phase, Reason, Release, RunView
 from shoestring.domain.offer import Offer
 from shoestring.domain.run import RunState
 
@@ -35,6 +35,11 @@ def go(
     if here is None and to is not None:
         return Launch(run_id=run.run_id, offer_id=to.id, reason=why)
     return Release(run_id=run.run_id, to_offer_id=None if to is None else to.id, reason=why)
+
+
+def leaving(run: RunView) -> bool:
+    """Whether the attempt is on its way out, or nobody can say: then nothing is decided until the next look."""
+    return run.attempt is not None and run.attempt.phase in (Phase.STOPPING, Phase.NOTICED, Phase.UNKNOWN)
 
 
 def decidable(runs: tuple[RunView, ...]) -> list[RunView]:

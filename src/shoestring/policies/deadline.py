@@ -15,20 +15,17 @@ of the step stays within ``Style.cost_cap`` (103 %) of the bill of guaranteed ca
 Later price rises and failed guaranteed launches come on top: no policy can bound those.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from functools import lru_cache
-
-import numpy as np
 
 from shoestring.domain.fleet import Action, FleetView, Phase, RunView, Save
 from shoestring.domain.offer import Offer
-from shoestring.domain.units import describe_duration, seconds_between
+from shoestring.domain.units import describe_duration
 from shoestring.domain.workload import Goal
 from shoestring.market.estimate import Learning, Terms, outlook
-from shoestring.market.memory import Memory, blank, extended, observe, recount
+from shoestring.market.memory import Memory, extended, recount
 from shoestring.market.value import solve
-from shoestring.policies.acts import decidable, go, reason
+from shoestring.policies.acts import decidable, go, leaving, reason
 from shoestring.policies.base import cost_to_finish_usd, is_guaranteed
 from shoestring.policies.budget import within_budget
 from shoestring.policies.footing import Footing, footing
@@ -43,22 +40,10 @@ from shoestring.policies.lookahead import (
     plan_step_s,
 )
 from shoestring.policies.uniform_progress import UniformProgress
+from shoestring.policies.watch import STEP_S, Watch, watched
 
-STEP_S = 600.0  # of the memory; tables of long jobs use a multiple of it
 MOVE_MARGIN = 0.05  # leaving guaranteed capacity for other guaranteed capacity must save this share
 PLAIN = Style()
-NOTHING_SEEN = blank(0, STEP_S)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Watch:
-    """What the policy has learnt. ``basis``: evidence that the tables in force were made from."""
-
-    ids: tuple[str, ...] = ()
-    memory: Memory = NOTHING_SEEN
-    at: datetime | None = None
-    basis: Memory = NOTHING_SEEN
-    basis_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +60,7 @@ class Deadline:
 
     def update(self, belief: Watch, view: FleetView) -> Watch:
         """The market after one more look; what was not said to change is taken to have lasted until now."""
-        watch = _seen(belief, view)
-        stale = watch.basis_at is None or seconds_between(watch.basis_at, view.now) >= self.style.replan_s
-        if stale or watch.basis.zones != len(watch.ids):
-            return replace(watch, basis=watch.memory, basis_at=view.now)
-        return watch
+        return watched(belief, view, fresh_s=self.style.replan_s)
 
     def decide(self, belief: Watch, view: FleetView) -> tuple[Action, ...]:
         """One action for each run that waits or runs and can be reached."""
@@ -92,9 +73,8 @@ class Deadline:
         return tuple(actions)
 
     def _decide_one(self, watch: Watch, run: RunView, view: FleetView) -> Action | None:
-        attempt = run.attempt
-        if attempt is not None and attempt.phase in (Phase.STOPPING, Phase.NOTICED, Phase.UNKNOWN):
-            return None  # it is on its way out, or nobody can say: wait for the next look
+        if leaving(run):
+            return None
         stand = footing(run, view, watch.memory, watch.ids)
         if stand is None or (run.goal is Goal.FASTEST and run.deadline is None):
             return _simple(run, view)
@@ -122,25 +102,6 @@ def _plan(
     """Tables by what they are made from: a cache, no knowledge. Slack may reach the whole horizon."""
     market = outlook(recount(extended(basis, columns), step_s), terms, learning)
     return Plan(terms, market, solve(market, steps, steps * step_s))
-
-
-def _seen(belief: Watch, view: FleetView) -> Watch:
-    """The belief with every spot offer of the view brought to its moment; an unknown state stays as it was."""
-    spot = {o.id: o.available for o in view.offers.values() if not is_guaranteed(o)}
-    ids = tuple(sorted({*belief.ids, *spot}))
-    if not ids:
-        return replace(belief, at=view.now)
-    columns = tuple(belief.ids.index(i) if i in belief.ids else -1 for i in ids)
-    memory, basis = extended(belief.memory, columns), extended(belief.basis, columns)
-    before = np.ones(len(ids), dtype=bool) if memory.up is None else memory.up
-    states = [spot.get(i, False) for i in ids]
-    up = np.array([b if s is None else s for b, s in zip(before, states, strict=True)], dtype=bool)
-    if memory.up is not None:  # a zone seen for the first time has not just changed
-        memory = replace(memory, up=np.where(np.array(columns) < 0, up, memory.up))
-    elapsed_s = 0.0 if belief.at is None else max(seconds_between(belief.at, view.now), 0.0)
-    memory = observe(memory, up, elapsed_s)
-    same = ids == belief.ids
-    return replace(belief, ids=ids, memory=memory, at=view.now, basis=belief.basis if same else basis)
 
 
 def _simple(run: RunView, view: FleetView) -> Action | None:
@@ -186,7 +147,9 @@ def _save_first(stand: Footing, chosen: Option) -> Action | None:
 def explained(stand: Footing, ranked: list[Option]) -> Action:
     """The best option as an action, with why, the numbers used and what came second."""
     run, chosen = stand.run, ranked[0]
-    second = ranked[1] if len(ranked) > 1 else None
+    second = next((o for o in ranked if _keeps(stand, o)), None)
+    if second is None or second is chosen:
+        second = ranked[1] if len(ranked) > 1 else None
     to = _offer(stand, chosen)
     code, text = _why(stand, chosen, to)
     numbers = {
@@ -200,6 +163,12 @@ def explained(stand: Footing, ranked: list[Option]) -> Action:
     name = None if second is None else _named(stand, second)
     saving = None if second is None else second.usd - chosen.usd
     return go(run, to, code, text, numbers, runner_up=name, saving=saving)
+
+
+def _keeps(stand: Footing, option: Option) -> bool:
+    """Whether this option goes on with what runs: the natural rival of a change."""
+    now = stand.situation
+    return now.running is not None and option.kind == now.running and option.zone in (now.zone, now.home)
 
 
 def _why(stand: Footing, chosen: Option, to: Offer | None) -> tuple[str, str]:

@@ -8,7 +8,7 @@ a faster or slower accelerator enters as a lower or higher price for the same wo
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -60,6 +60,13 @@ def guaranteed_offer(run: RunView, view: FleetView) -> Offer | None:
     return best([o for o in _usable(run, view) if is_guaranteed(o) and not _ends_early(o, run, pools)], run)
 
 
+def guaranteed_slack_s(run: RunView, guaranteed: Offer | None, now: datetime) -> float | None:
+    """The guard's slack with every leg of the switch beginning at a decision; None without a deadline."""
+    return slack_s(
+        run, guaranteed, now, extra_s=0.0 if guaranteed is None else _switch_extra_s(run, guaranteed)
+    )
+
+
 def footing(run: RunView, view: FleetView, memory: Memory, ids: tuple[str, ...]) -> Footing | None:
     """The run's footing; None if nothing guaranteed has a known price and speed, or no zone is usable.
 
@@ -84,7 +91,7 @@ def footing(run: RunView, view: FleetView, memory: Memory, ids: tuple[str, ...])
     current = None if attempt is None else view.offers.get(attempt.offer_id)
     total_s = run.work_total_s.get(guaranteed.accelerator or "cpu", work_s)
     deadline = run.deadline or run.submitted_at + timedelta(seconds=SOFT_SPAN[run.goal] * total_s)
-    slack = slack_s(run, guaranteed, view.now, extra_s=_switch_extra_s(run, guaranteed))
+    slack = guaranteed_slack_s(run, guaranteed, view.now)
     if slack is None:
         time_left_s = max(seconds_between(view.now, deadline), work_s + SOFT_RESTARTS * terms.restart_s)
     else:  # the guard's slack, so that the tables end where the guard cuts in

@@ -1,0 +1,62 @@
+"""What a policy has seen of the spot offers: the belief that learning policies share."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from shoestring.domain.fleet import FleetView
+from shoestring.domain.units import seconds_between
+from shoestring.market.memory import Memory, blank, extended, observe
+from shoestring.policies.base import is_guaranteed
+
+STEP_S = 600.0  # ages are counted in classes of this step; tables of long jobs use a multiple of it
+NOTHING_SEEN = blank(0, STEP_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Watch:
+    """The market so far. An immutable value, rebuilt from the journal by looking at the same views again.
+
+    Attributes:
+        ids: spot offers seen so far, sorted. memory: of these, at the moment ``at``.
+        basis: the memory that plans are made from, kept for a while so that plans can be; since ``basis_at``.
+    """
+
+    ids: tuple[str, ...] = ()
+    memory: Memory = NOTHING_SEEN
+    at: datetime | None = None
+    basis: Memory = NOTHING_SEEN
+    basis_at: datetime | None = None
+
+
+def watched(belief: Watch, view: FleetView, *, fresh_s: float) -> Watch:
+    """The belief after one more look; what was not said to change is taken to have lasted until now.
+
+    Args:
+        fresh_s: how old the basis may grow.
+    """
+    watch = _seen(belief, view)
+    stale = watch.basis_at is None or seconds_between(watch.basis_at, view.now) >= fresh_s
+    if stale or watch.basis.zones != len(watch.ids):
+        return replace(watch, basis=watch.memory, basis_at=view.now)
+    return watch
+
+
+def _seen(belief: Watch, view: FleetView) -> Watch:
+    """The belief with every spot offer of the view brought to its moment; an unknown state stays as it was."""
+    spot = {o.id: o.available for o in view.offers.values() if not is_guaranteed(o)}
+    ids = tuple(sorted({*belief.ids, *spot}))
+    if not ids:
+        return replace(belief, at=view.now)
+    columns = tuple(belief.ids.index(i) if i in belief.ids else -1 for i in ids)
+    memory, basis = extended(belief.memory, columns), extended(belief.basis, columns)
+    before = np.ones(len(ids), dtype=bool) if memory.up is None else memory.up
+    states = [spot.get(i, False) for i in ids]
+    up = np.array([b if s is None else s for b, s in zip(before, states, strict=True)], dtype=bool)
+    if memory.up is not None:  # a zone seen for the first time has not just changed
+        memory = replace(memory, up=np.where(np.array(columns) < 0, up, memory.up))
+    elapsed_s = 0.0 if belief.at is None else max(seconds_between(belief.at, view.now), 0.0)
+    memory = observe(memory, up, elapsed_s)
+    same = ids == belief.ids
+    return replace(belief, ids=ids, memory=memory, at=view.now, basis=belief.basis if same else basis)
