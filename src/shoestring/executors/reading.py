@@ -72,11 +72,12 @@ def meter_of(lines: Sequence[Mapping[str, Any]]) -> MeterTotals | None:
         values = [line.get(name) for line in lines]
         return None if any(v is None for v in values) else sum(v for v in values if v is not None)
 
-    kinds = {line.get("energy_kind") for line in lines}
+    kinds = {str(line["energy_kind"]) for line in lines if line.get("energy_kind") is not None}
+    kind = None if total("energy_j") is None else "estimate" if "estimate" in kinds else "measured"
     names = [f for f in MeterTotals.__slots__ if f not in ("energy_kind", "sampled_s")]
     return MeterTotals(
         sampled_s=max(float(line.get("sampled_s") or 0.0) for line in lines),
-        energy_kind="estimate" if "estimate" in kinds else next(iter(kinds)),
+        energy_kind=kind,
         **{name: total(name) for name in names},
     )
 
