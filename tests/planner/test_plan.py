@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from shoestring import jobfile
 from shoestring.catalog.candidates import Account
 from shoestring.catalog.load import Catalog, embedded
 from shoestring.catalog.sanity import suspect
-from shoestring.domain.errors import BadInput
+from shoestring.domain.errors import BadInput, JobFileInvalid
 from shoestring.domain.plan import Plan
 from shoestring.domain.run import Profile
 from shoestring.domain.units import GIB
@@ -116,6 +117,13 @@ def test_without_work_costs_are_relative_and_absolute_ones_unknown() -> None:
 
     assert all(o.expected_cost_usd is None and o.p90_finish_h is None for o in found.options)
     assert all(o.relative_cost is not None for o in found.options)
+    prices = small(("x", "A100-80GB-SXM", 18.0), ("y", "A100-80GB-SXM", 36.0))
+    two = planned(replace(JOB, work=None, resources=asking("A100-80GB")), catalog=prices)
+    assert two.chosen and two.runner_up
+    assert (two.chosen.relative_cost, two.runner_up.relative_cost) == (
+        pytest.approx(1, abs=0.01),
+        pytest.approx(2, abs=0.01),
+    )
     assert to_json(found)["work"] == {"kind": "unknown", "range": None}
 
 
@@ -214,6 +222,31 @@ def test_several_nodes_without_an_interconnect_figure_are_left_out() -> None:
 def test_an_unknown_accelerator_is_an_error_with_a_next_step() -> None:
     with pytest.raises(BadInput, match="H1000"):
         planned(replace(JOB, resources=asking("H1000")))
+
+
+def test_alternatives_that_the_catalog_does_not_know_are_left_out_and_named() -> None:
+    found = planned(replace(JOB, resources=asking("P40", "H100")))
+
+    assert found.chosen and any("P40" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "examples/jobs").glob("*.yaml")))
+def test_every_example_gets_a_plan_or_a_reason(path: Path) -> None:
+    if path.name.endswith(".shoestring.yaml"):
+        pytest.skip("a side file")
+    values = dict.fromkeys(("HF_TOKEN", "WANDB_API_KEY", "MODEL", "DATA"), "x")
+    try:
+        jobs = jobfile.load(path, env={}, outside=values, now=NOW).workloads
+    except JobFileInvalid as wrong:
+        pytest.skip(f"needs variables of its own: {wrong}")
+    for job in jobs:
+        try:
+            found = planned(job)
+        except BadInput as refused:
+            assert refused.next_step
+            continue
+        assert found.chosen is not None or found.rejected
+        json.dumps(to_json(found), allow_nan=False)
 
 
 def test_the_fastest_is_not_slower_than_the_cheapest() -> None:

@@ -39,7 +39,7 @@ def account_for(
         )
     if all_clouds:
         return Account(quotas=quotas), None
-    named = {r.provider for r in workload.resources if r.provider}
+    named = {r.provider for r in workload.resources if r.provider} & providers
     enabled = frozenset({*named, *settings.clouds, *_with_credentials()})
     if not enabled:
         return Account(quotas=quotas), "No cloud account was found here, so all clouds are shown."

@@ -13,7 +13,7 @@ def resolved(workload: Workload, names: Names, keys: Iterable[str]) -> Workload:
     """The same workload with catalog keys.
 
     Raises:
-        BadInput: an accelerator that the catalog does not know.
+        BadInput: a request names accelerators and the catalog knows none of them.
     """
     known = tuple(keys)
     resources = tuple(_request(r, names, known) for r in workload.resources)
@@ -31,7 +31,16 @@ def _keys(name: str, names: Names, known: tuple[str, ...]) -> tuple[tuple[str, i
     return found
 
 
+def absent(workload: Workload, names: Names) -> tuple[str, ...]:
+    """Accelerators that the job names and the catalog does not know, sorted."""
+    named = {a.name for r in workload.resources for a in r.accelerators}
+    return tuple(sorted(name for name in named if not names.keys_of(name)))
+
+
 def _request(request: ResourceRequest, names: Names, known: tuple[str, ...]) -> ResourceRequest:
+    if any(names.keys_of(a.name) for a in request.accelerators):  # some alternative is left
+        some = tuple(a for a in request.accelerators if names.keys_of(a.name))
+        request = replace(request, accelerators=some)
     wanted = tuple(
         AcceleratorRequest(
             name=key,

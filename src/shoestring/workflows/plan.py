@@ -10,7 +10,7 @@ import numpy as np
 from shoestring.catalog.candidates import Account, Sorted, Usable, asked_keys, columns, sort_out
 from shoestring.catalog.load import Catalog
 from shoestring.catalog.places import Places
-from shoestring.catalog.resolve import resolved
+from shoestring.catalog.resolve import absent, resolved
 from shoestring.catalog.sanity import flags as price_flags
 from shoestring.catalog.sanity import suspect
 from shoestring.domain.offer import Market
@@ -99,6 +99,7 @@ class _Planning:
     ) -> None:
         self.workload = resolved(workload, catalog.names, catalog.accelerators)
         self.catalog, self.account, self.profile, self.choices = catalog, account, profile, choices
+        self.absent = absent(workload, catalog.names)
         self.deadline_h = deadline_h(workload, now)
         self.flags = price_flags(catalog, np.datetime64(now.date().isoformat()))
         asked = shapes_asked(self.workload)
@@ -143,7 +144,7 @@ class _Planning:
             text = f"doubtful price: {', '.join(words)}"
             rejected.append(rejection("suspect_price", scored, doubtful, text, "--allow-suspect"))
         known_id = baseline.offer_id if baseline else None
-        others = [o for i, o in options.items() if i in (chosen, runner_up) or o.offer_id != known_id]
+        others = [o for o in options.values() if o.offer_id != known_id]
         everything = (*([baseline] if baseline else []), *others)
         return Plan(
             options=everything,
@@ -201,11 +202,12 @@ class _Planning:
         unit: float | None = None
         if self.relative and self.first is not None:
             c, price = self.catalog.arrays, self.catalog.price
-            same = (c["accelerator"] == self.first.accelerator) & (self.catalog.count == self.first.count)
-            firm = price[same & (c["market"] == "on_demand")]
-            alike = c["accelerator"] == self.first.accelerator
-            one = firm.min() if len(firm) else (price / self.catalog.count)[alike].min() * self.first.count
-            unit = float(one) * self.workload.num_nodes
+            sound = np.array([not suspect(words) for words in self.flags])
+            alike = sound & (c["accelerator"] == self.first.accelerator) & (c["market"] == "on_demand")
+            same = price[alike & (self.catalog.count == self.first.count)]
+            each = (price[alike] / self.catalog.count[alike]) * self.first.count
+            lowest = same if len(same) else each
+            unit = float(lowest.min()) * self.workload.num_nodes if len(lowest) else math.nan
         return OptionMaker(
             catalog=self.catalog, flags=self.flags, nodes=self.workload.num_nodes, unit_usd=unit
         )
@@ -299,6 +301,8 @@ class _Planning:
         notes = []
         if not asked_keys(self.workload):
             notes.append("The job names no accelerator; the catalog holds no prices of machines without one.")
+        if self.absent:
+            notes.append(f"Not in the catalog, so left out: {', '.join(self.absent)}.")
         if self.relative:
             notes.append(
                 "Work unknown: costs are relative to one hour on the first accelerator named; give `work:`."

@@ -21,7 +21,8 @@ class OptionMaker:
 
     Attributes:
         flags: on prices, by row of the catalog.
-        unit_usd: cost of one hour on the first accelerator named; None unless costs are relative to it.
+        unit_usd: cost of one hour on the first accelerator named; None unless costs are
+            relative to it, nan if nobody offers one.
     """
 
     catalog: Catalog
@@ -59,7 +60,7 @@ class OptionMaker:
             co2_kg=value(e.co2_kg),
             reason=reason,
             flags=(*self.flags[u.row], *u.flags),
-            relative_cost=None if unit is None else round(float(e.cost_usd[i]) / unit, 6),
+            relative_cost=None if unit is None or math.isnan(unit) else round(float(e.cost_usd[i]) / unit, 6),
         )
 
     def _p_capacity(self, u: Usable) -> float | None:

@@ -55,9 +55,9 @@ def _groups(found: Plan, shown: list[Option]) -> list[tuple[str, str, list[Optio
     special = ((found.chosen, "chosen", "#2a9d3a"), (found.baseline, "the file as it stands", "#444444"),
                (found.runner_up, "runner-up", "#1f77b4"))  # fmt: skip
     groups: list[tuple[str, str, list[Option]]] = []
-    placed: set[str] = set()
+    drawable, placed = {o.offer_id for o in shown}, set[str]()
     for option, name, color in special:
-        if option is not None and option in shown and option.offer_id not in placed:
+        if option is not None and option.offer_id in drawable - placed:
             groups.append((name, color, [option]))
             placed.add(option.offer_id)
     rest = [o for o in shown if o.offer_id not in placed]

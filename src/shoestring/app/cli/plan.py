@@ -15,7 +15,7 @@ from shoestring.domain.errors import FAILED, BadInput
 from shoestring.domain.plan import Option, Plan
 from shoestring.workflows.plan import Choices, plan, to_json
 
-USUAL_FLAGS = ("single_source", "date_uncertain")  # on nearly every row: only JSON repeats them
+USUAL_FLAGS = ("single_source", "date_uncertain", "confirmed")  # on nearly every row: only JSON repeats them
 
 
 def command(
