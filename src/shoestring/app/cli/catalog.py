@@ -1,6 +1,7 @@
 """``shoestring catalog``."""
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,13 +10,16 @@ import typer
 
 from shoestring.app.config import load_settings
 from shoestring.app.planning import catalog_in_use
+from shoestring.catalog.history import history
 from shoestring.catalog.load import embedded
 from shoestring.domain.errors import BadInput
 from shoestring.workflows.catalog import Filter, difference, hardware, listing, summary
 
 
 def command(
-    words: Annotated[list[str] | None, typer.Argument(help="Nothing, or: diff [SHEET] SHEET.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(help="Nothing, or: diff [SHEET] SHEET, or: history TYPE REGION.")
+    ] = None,
     accelerator: Annotated[str | None, typer.Option("--accelerator", help="As in a job file: H100.")] = None,
     provider: Annotated[str | None, typer.Option("--provider", help="aws, gcp, azure, lambda ...")] = None,
     region: Annotated[str | None, typer.Option("--region", help="One region.")] = None,
@@ -31,6 +35,11 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List, filter and sort prices and hardware, with ages and sources; compare price sheets."""
+    if words and words[0] == "history" and len(words) == 3:
+        changes = history(words[1], words[2])
+        rows = [{**asdict(price), "since": price.since.isoformat()} for price in changes]
+        _print(rows, as_json, HISTORY, limit=1000)
+        return
     if words:
         _diff(words, as_json=as_json)
         return
@@ -51,6 +60,8 @@ OFFERS = (("OFFER", "offer_id"), ("WHAT", "accelerator"), ("N", "count"), ("$/H"
           ("FLAGS", "flags"))  # fmt: skip
 HARDWARE = (("NAME", "name"), ("BACKEND", "backend"), ("GIB", "memory_gib"), ("GB/S", "bandwidth_gb_s"),
             ("BF16 TFLOP/S", "bf16_tflops"), ("FP16", "fp16_tflops"), ("W", "tdp_w"))  # fmt: skip
+HISTORY = (("SINCE", "since"), ("ON DEMAND $/H", "on_demand_usd_per_hour"), ("SPOT $/H", "spot_usd_per_hour"),
+           ("SOURCE", "source"))  # fmt: skip
 CHANGES = (
     ("OFFER", "offer_id"),
     ("BEFORE $/H", "before_usd"),
@@ -63,7 +74,8 @@ def _diff(words: list[str], *, as_json: bool) -> None:
     """One sheet against the embedded catalog, or two sheets against each other."""
     if words[0] != "diff" or len(words) not in (2, 3):
         raise BadInput(
-            f"{' '.join(words)!r}: not understood", next_step="shoestring catalog diff [SHEET] SHEET"
+            f"{' '.join(words)!r}: not understood",
+            next_step="shoestring catalog diff [SHEET] SHEET, or history TYPE REGION",
         )
     sides = [catalog_in_use(Path(w)) for w in words[1:]]
     before = sides[0] if len(sides) == 2 else embedded()
