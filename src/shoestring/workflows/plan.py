@@ -1,7 +1,7 @@
 """``shoestring plan``: dollars per finished job for every way to run it, and which one to take."""
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,8 +30,8 @@ from shoestring.planner.frontier import (
     shifts,
 )
 from shoestring.planner.work import Shape, hours_on, known_work
-from shoestring.workflows.plan_options import OptionMaker
-from shoestring.workflows.plan_rejections import groups, limits, rejection
+from shoestring.workflows.plan_options import OptionMaker, to_json
+from shoestring.workflows.plan_rejections import cautions, groups, limits, rejection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,25 +64,7 @@ def plan(
     return _Planning(workload, catalog, account, now, profile, choices or Choices()).plan(notes)
 
 
-def to_json(found: Plan) -> dict[str, Any]:
-    """The plan with stable keys; relative costs have a place of their own, so that options stay as they are."""
-
-    def option(o: Option | None) -> dict[str, Any] | None:
-        return None if o is None else {k: v for k, v in asdict(o).items() if k != "relative_cost"}
-
-    return {
-        "options": [option(o) for o in found.options],
-        "baseline": option(found.baseline),
-        "chosen": option(found.chosen),
-        "runner_up": option(found.runner_up),
-        "rejected": [asdict(r) for r in found.rejected],
-        "work": {"kind": found.work_kind, "range": found.work_range_h},
-        "prices_as_of": found.prices_as_of,
-        "relative_cost": {o.offer_id: o.relative_cost for o in found.options if o.relative_cost is not None},
-        "sensitivity": [asdict(s) for s in found.sensitivity],
-        "probe_saves_usd": found.probe_saves_usd,
-        "notes": list(found.notes),
-    }
+__all__ = ["Choices", "plan", "to_json"]
 
 
 class _Planning:
@@ -157,7 +139,10 @@ class _Planning:
             prices_as_of=_span([o.price_as_of for o in everything]),
             sensitivity=self._sensitivity(scored, trusted, chosen, wishes),
             probe_saves_usd=self._probe(scored, trusted, chosen, found.usable),
-            notes=(*notes, *self._notes(found)),
+            notes=(
+                *notes,
+                *cautions(self.workload, found, self.absent, self.profile, relative=self.relative),
+            ),
         )
 
     def _sort(self, proven: bool, workload: Workload | None = None) -> Sorted:
@@ -296,26 +281,6 @@ class _Planning:
     def _range(self) -> tuple[float, float] | None:
         work = None if self.first is None or self.relative else self.hours(self.first)
         return None if work is None else (round(work.low_h, 6), round(work.high_h, 6))
-
-    def _notes(self, found: Sorted) -> tuple[str, ...]:
-        notes = []
-        if not asked_keys(self.workload):
-            notes.append("The job names no accelerator; the catalog holds no prices of machines without one.")
-        if self.absent:
-            notes.append(f"Not in the catalog, so left out: {', '.join(self.absent)}.")
-        if self.relative:
-            notes.append(
-                "Work unknown: costs are relative to one hour on the first accelerator named; give `work:`."
-            )
-        if self.profile is None or self.profile.boot_s is None:
-            notes.append(
-                "Boot 300 s, restore 60 s, save 30 s are assumed where nothing was measured or declared."
-            )
-        if any(u.offer.market.preemptible for u in found.usable):
-            notes.append(
-                "Spot rows stay in their zone and wait there; preemptions follow a prior from one-V100 zones."
-            )
-        return tuple(notes)
 
 
 def _shape(u: Usable, workload: Workload) -> Shape:

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from shoestring.catalog.candidates import Usable
 from shoestring.catalog.load import Catalog
 from shoestring.domain.offer import Market
-from shoestring.domain.plan import Option
+from shoestring.domain.plan import Option, Plan
 from shoestring.planner.frontier import Scored
 from shoestring.planner.hazard import losses, scale_of
 
@@ -70,3 +71,24 @@ class OptionMaker:
             return None
         process = losses(scale_of(band, self.nodes))
         return round(process.mean_up_h / (process.mean_up_h + process.mean_down_h), 3)
+
+
+def to_json(found: Plan) -> dict[str, Any]:
+    """The plan with stable keys; relative costs have a place of their own, so that options stay as they are."""
+
+    def option(o: Option | None) -> dict[str, Any] | None:
+        return None if o is None else {k: v for k, v in asdict(o).items() if k != "relative_cost"}
+
+    return {
+        "options": [option(o) for o in found.options],
+        "baseline": option(found.baseline),
+        "chosen": option(found.chosen),
+        "runner_up": option(found.runner_up),
+        "rejected": [asdict(r) for r in found.rejected],
+        "work": {"kind": found.work_kind, "range": found.work_range_h},
+        "prices_as_of": found.prices_as_of,
+        "relative_cost": {o.offer_id: o.relative_cost for o in found.options if o.relative_cost is not None},
+        "sensitivity": [asdict(s) for s in found.sensitivity],
+        "probe_saves_usd": found.probe_saves_usd,
+        "notes": list(found.notes),
+    }

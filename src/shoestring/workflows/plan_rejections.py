@@ -3,9 +3,11 @@
 import math
 from collections import defaultdict
 
-from shoestring.catalog.candidates import Sorted
+from shoestring.catalog.candidates import Sorted, asked_keys
 from shoestring.catalog.load import Catalog
 from shoestring.domain.plan import Rejection
+from shoestring.domain.run import Profile
+from shoestring.domain.workload import Workload
 from shoestring.planner.feasible import Refusal
 from shoestring.planner.frontier import SURE, Rows, Scored, Wishes
 
@@ -51,3 +53,27 @@ def limits(s: Scored, wishes: Wishes, late: Rows, dear: Rows) -> list[Rejection]
         text = f"costs more than the budget of {wishes.budget_usd:.2f} $"
         found.append(rejection("budget", s, dear, text, f"a budget of {e.cost_usd[dear].min():.2f} $"))
     return found
+
+
+def cautions(
+    workload: Workload, found: Sorted, absent: tuple[str, ...], profile: Profile | None, *, relative: bool
+) -> tuple[str, ...]:
+    """What a reader must know before trusting a plan."""
+    notes = []
+    if not asked_keys(workload):
+        notes.append("The job names no accelerator; the catalog holds no prices of machines without one.")
+    if absent:
+        notes.append(f"Not in the catalog, so left out: {', '.join(absent)}.")
+    if relative:
+        notes.append(
+            "Work unknown: costs are relative to one hour on the first accelerator named; give `work:`."
+        )
+    if profile is None or profile.boot_s is None:
+        notes.append(
+            "Boot 300 s, restore 60 s, save 30 s are assumed where nothing was measured or declared."
+        )
+    if any(u.offer.market.preemptible for u in found.usable):
+        notes.append(
+            "Spot rows stay in their zone and wait there; preemptions follow a prior from one-V100 zones."
+        )
+    return tuple(notes)
