@@ -224,6 +224,15 @@ def test_an_unknown_accelerator_is_an_error_with_a_next_step() -> None:
         planned(replace(JOB, resources=asking("H1000")))
 
 
+def test_a_zone_is_served_by_offers_that_are_sold_for_its_whole_region() -> None:
+    here = asking("H100", provider="aws", region="us-east-1", zone="us-east-1a")
+    found = planned(replace(JOB, resources=here))
+
+    assert found.chosen and (found.chosen.region, found.chosen.zone) == ("us-east-1", None)
+    elsewhere = asking("H100", provider="aws", zone="eu-north-1b")
+    assert {o.region for o in planned(replace(JOB, resources=elsewhere)).options} <= {"eu-north-1"}
+
+
 def test_alternatives_that_the_catalog_does_not_know_are_left_out_and_named() -> None:
     found = planned(replace(JOB, resources=asking("P40", "H100")))
 

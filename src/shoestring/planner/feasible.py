@@ -118,7 +118,10 @@ def _place(request: ResourceRequest, offer: Offer) -> list[Refusal]:
             fix=f"loosen `{name}`",
         )
         for name, wanted, has in pins
-        if wanted is not None and wanted != has and not (name == "provider" and has == "rehearsal")
+        if wanted is not None
+        and wanted != has
+        and not (name == "provider" and has == "rehearsal")
+        and not (name == "zone" and has is None and wanted.startswith(offer.region))  # sold by the region
     ]
 
 
