@@ -22,6 +22,7 @@ from shoestring.domain.units import GIB
 from shoestring.domain.workload import (
     AcceleratorRequest,
     Backend,
+    CheckpointSpec,
     DataSpec,
     Flops,
     Goal,
@@ -231,6 +232,17 @@ def test_a_zone_is_served_by_offers_that_are_sold_for_its_whole_region() -> None
     assert found.chosen and (found.chosen.region, found.chosen.zone) == ("us-east-1", None)
     elsewhere = asking("H100", provider="aws", zone="eu-north-1b")
     assert {o.region for o in planned(replace(JOB, resources=elsewhere)).options} <= {"eu-north-1"}
+
+
+def test_an_emergency_save_that_outlasts_the_notice_is_known_beforehand() -> None:
+    spot = replace(JOB, resources=asking("H100", provider="aws", use_spot=True))
+    large = replace(spot, checkpoint=CheckpointSpec(where="s3://x", size_bytes=10**12))
+    small_one = replace(spot, checkpoint=CheckpointSpec(where="s3://x", size_bytes=10**9))
+
+    chosen, light = (planned(job, choices=PROVEN).chosen for job in (large, small_one))
+    assert chosen and "save_exceeds_notice" in chosen.flags
+    assert light and "save_exceeds_notice" not in light.flags
+    assert (light.expected_cost_usd or 0) < (chosen.expected_cost_usd or 0)  # longer saves, and their storage
 
 
 def test_alternatives_that_the_catalog_does_not_know_are_left_out_and_named() -> None:

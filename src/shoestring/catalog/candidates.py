@@ -13,6 +13,7 @@ from shoestring.domain.plan import WorkRange
 from shoestring.domain.run import Profile
 from shoestring.domain.units import GIB
 from shoestring.domain.workload import Workload
+from shoestring.planner.asked import save_s
 from shoestring.planner.feasible import Refusal, feasible
 from shoestring.planner.hazard import scale_of
 from shoestring.planner.screen import Candidates
@@ -160,8 +161,8 @@ def _estimate_flags(
     found = ["unvalidated_speed"] if work.basis == "roofline" else []
     if bf16 is None:
         found.append("no_bf16")
-    save_s = workload.checkpoint.save_s or (profile.save_s if profile else None)
-    if offer.notice_s is not None and save_s is not None and save_s > offer.notice_s:
+    save = save_s(workload, profile)
+    if offer.notice_s is not None and save is not None and save > offer.notice_s:
         found.append("save_exceeds_notice")
     return tuple(found)
 

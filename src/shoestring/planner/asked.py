@@ -11,6 +11,9 @@ from shoestring.domain.workload import AcceleratorRequest, Workload
 from shoestring.planner.estimate import Terms
 from shoestring.planner.work import Shape
 
+WRITE_BYTES_PER_S = (
+    2e9  # assumed, of one node to object storage or a shared disk; no measured figure is known
+)
 SHORTEST_S = 0.01  # of a boot, restore or save; none takes no time at all
 
 
@@ -43,6 +46,22 @@ def memory_of(shape: Shape, hardware: Mapping[str, Accelerator]) -> float:
     return 0.0 if device is None else (device.memory_gib or 0.0) * shape.devices
 
 
+def save_s(workload: Workload, profile: Profile | None) -> float | None:
+    """Seconds of a save: measured, declared, or by the checkpoint's size; None if nothing is known."""
+    spec = workload.checkpoint
+    for known in (profile.save_s if profile else None, spec.save_s):
+        if known is not None:
+            return known
+    size = checkpoint_bytes(workload, profile)
+    return None if size is None else size / workload.num_nodes / WRITE_BYTES_PER_S
+
+
+def checkpoint_bytes(workload: Workload, profile: Profile | None) -> int | None:
+    """Size of one checkpoint: declared, else measured."""
+    declared = workload.checkpoint.size_bytes
+    return declared if declared is not None or profile is None else profile.checkpoint_bytes
+
+
 def deadline_h(workload: Workload, now: datetime) -> float | None:
     """Hours that are left until the deadline, a second at least; None without one."""
     if workload.deadline_at is not None:
@@ -55,12 +74,11 @@ def terms_of(workload: Workload, profile: Profile | None, deadline: float | None
     spec, usual = workload.checkpoint, Terms()
     boot = profile.boot_s if profile else None
     restore = profile.restore_s if profile else None
-    save = profile.save_s if profile else None
     return Terms(
         nodes=workload.num_nodes,
         boot_h=_hours(usual.boot_h, boot),
         restore_h=_hours(usual.restore_h, restore, spec.restore_s),
-        save_h=_hours(usual.save_h, save, spec.save_s),
+        save_h=_hours(usual.save_h, save_s(workload, profile)),
         interval_h=None if spec.interval_s is None else max(spec.interval_s, SHORTEST_S) / SECONDS_PER_HOUR,
         deadline_h=deadline,
     )

@@ -17,7 +17,14 @@ from shoestring.domain.offer import Market
 from shoestring.domain.plan import Option, Plan, Rejection, Sensitivity, WorkRange
 from shoestring.domain.run import Profile
 from shoestring.domain.workload import Workload
-from shoestring.planner.asked import deadline_h, memory_of, naming_all, shapes_asked, terms_of
+from shoestring.planner.asked import (
+    checkpoint_bytes,
+    deadline_h,
+    memory_of,
+    naming_all,
+    shapes_asked,
+    terms_of,
+)
 from shoestring.planner.frontier import (
     Scored,
     Wishes,
@@ -157,9 +164,7 @@ class _Planning:
 
     def _score(self, usable: tuple[Usable, ...]) -> tuple[Scored, tuple[Usable, ...]]:
         """Estimates, and the rows with flags for what is unknown about their places."""
-        size = self.workload.checkpoint.size_bytes or (
-            self.profile.checkpoint_bytes if self.profile else None
-        )
+        size = checkpoint_bytes(self.workload, self.profile)
         candidates, words = columns(self.catalog, self.places, self.workload, usable, size)
         ids = [u.offer.id for u in usable]
         kinds = [
