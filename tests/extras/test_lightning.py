@@ -113,7 +113,9 @@ def test_it_saves_when_due_and_keeps_the_last_and_the_pinned(tmp_path):
     env = {spool.ENV_INTERVAL_S: "0.000001"}
     fit(tmp_path, place.session(**env), steps=3)
     env[spool.ENV_RESTORE] = pins(place.events("checkpoint"))
-    pinned = {path.name for path in (tmp_path / "c").iterdir()}  # on a slow machine a due save may skip a step
+    pinned = {
+        path.name for path in (tmp_path / "c").iterdir()
+    }  # on a slow machine a due save may skip a step
     fit(tmp_path, place.session(**env), steps=8, resume=True, keep_last=1)
     kept = {path.name for path in (tmp_path / "c").iterdir()}
     assert len(pinned) == 2 and kept == {*pinned, "step=8"}
