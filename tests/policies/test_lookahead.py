@@ -99,7 +99,12 @@ def test_no_run_costs_more_than_the_cap_over_on_demand(seed: int, restart_s: int
     rng = np.random.default_rng(seed)
     known, steps = market(2, 20 * 600, restart_s, move_usd=0.4, spot_usd=1.5), 60
     up = chains(rng, steps, 2, up_h=(0.2, 1.0))
-    core = Core(known, steps, Style(cost_cap=cap), lambda ranked: ranked[rng.integers(len(ranked))])
+    core = Core(
+        known,
+        steps,
+        Style(cost_cap=cap, futile_restarts=0.0),
+        lambda ranked: ranked[rng.integers(len(ranked))],
+    )
     baseline = core.situation(State(0, 12_000.0, 0.0, None, None, None, (), 0.0)).baseline_usd
 
     usd, took = simulate(known, up, core, steps)

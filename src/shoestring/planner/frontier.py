@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shoestring.domain.workload import Goal
 from shoestring.planner.estimate import Terms
+from shoestring.planner.lived import Lived
 from shoestring.planner.screen import Candidates, Estimates, screen
 
 SURE = 0.95  # chance of meeting the deadline that an option must have to be chosen
@@ -27,12 +28,22 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scored:
-    """Candidates with their estimates; ``ids`` break ties, ``kinds`` tell shapes and markets apart."""
+    """Candidates with their estimates; ``ids`` break ties, ``kinds`` tell shapes and markets apart.
+
+    ``lived``: what simulation says of some rows (already in ``estimates``); None if none was simulated.
+    """
 
     ids: Sequence[str]
     kinds: Sequence[str]
     candidates: Candidates
     estimates: Estimates
+    lived: Lived | None = None
+
+    def shifted(self, candidates: Candidates, terms: Terms) -> "Scored":
+        """The same rows with other inputs: the closed form anew, simulated rows moved along."""
+        closed = screen(candidates, terms)
+        estimates = closed if self.lived is None else self.lived.over(closed)
+        return replace(self, candidates=candidates, estimates=estimates)
 
 
 def score(ids: Sequence[str], kinds: Sequence[str], candidates: Candidates, terms: Terms) -> Scored:
@@ -113,7 +124,7 @@ def shifts(s: Scored, rows: Rows, chosen: int, terms: Terms, w: Wishes) -> tuple
         changed.append(("hazard", "preemptions twice as frequent", replace(c, scale=c.scale * 2)))
     found = []
     for name, text, other in changed:
-        again = Scored(ids=s.ids, kinds=s.kinds, candidates=other, estimates=screen(other, terms))
+        again = s.shifted(other, terms)
         left, _, _ = admissible(again, w)
         order = ranked(again, np.intersect1d(left, rows), w.goal)
         cost = float(again.estimates.cost_usd[chosen])

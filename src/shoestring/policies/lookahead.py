@@ -20,7 +20,8 @@ only while that slack is not negative (the guard's docstring has the proof).
 
 **Never much dearer than on-demand.** An option is offered only if what was spent, plus the step, plus
 finishing on on-demand from the worst end of the step stays within ``cost_cap`` times the bill of a run that
-takes on-demand from its first moment; on-demand itself is always offered.
+takes on-demand from its first moment, or within ``futile_restarts`` restarts above it where that is more (a
+short job must be allowed to try spot at all); on-demand itself is always offered.
 """
 
 import math
@@ -28,7 +29,7 @@ from dataclasses import dataclass
 
 from shoestring.market.estimate import Learning, Terms, outlook
 from shoestring.market.memory import Memory
-from shoestring.market.value import Outlook, ValueTables, solve
+from shoestring.market.value import Array, Outlook, ValueTables, solve
 
 WAIT, SPOT, ON_DEMAND = "wait", "spot", "on_demand"
 INFINITE = float("inf")
@@ -44,18 +45,21 @@ class Style:
 
     Attributes:
         learning: how fast evidence replaces the prior.
-        patience_usd: waiting while spot could be had without a move must save so much per restart-free
-            hour of spot price (as a multiple): slack is worth more than the model knows.
+        haste_h: waiting while spot could be had without a move must save what so many hours on that spot
+            save against on-demand: slack is worth more than the model knows.
         move_margin: a paid move must save its price and this share of it.
         switch_margin: leaving a running instance for another zone must save this many restarts.
         cost_cap: worst admissible bill relative to on-demand from the start.
+        futile_restarts: restarts on on-demand, with a step each, that the bill may be above it in any case.
+        replan_s: how long tables are kept before they are made anew from what has been seen since.
     """
 
     learning: Learning = PRIOR_LEARNING
-    patience: float = 0.6
+    haste_h: float = 0.3
     move_margin: float = 0.1
     switch_margin: float = 0.0
     cost_cap: float = 1.03
+    futile_restarts: float = 2.0
     replan_s: float = 24 * 3600.0
 
 
@@ -166,10 +170,11 @@ class _Weighing:
         self.homes = range(memory.zones) if now.home is None else (now.home,)
 
     def waits(self) -> list[Option]:
-        value = self._unbound(self.tables.idle, self.slack_s - self.plan.step_s)
-        free = [z for z in self.up if self._move_usd(z) == 0]
-        if free:
-            value += self.style.patience
+        terms = self.terms
+        if min(terms.on_demand_usd_per_hour) <= min(terms.spot_usd_per_hour):
+            return []  # nothing to wait for
+        value = self._unbound(self.tables.idle, self.slack_s - self.plan.step_s, haste=True)
+        value += max((self._haste_usd(z) for z in self.up if self._move_usd(z) == 0), default=0.0)
         return [Option(kind=WAIT, zone=None, usd=value)]
 
     def buys(self) -> Option:
@@ -211,18 +216,27 @@ class _Weighing:
         rate = terms.on_demand_usd_per_hour[zone or 0]
         finish_s = max(now.work_left_s - done_s, 0.0) + terms.restart_s
         steps = math.ceil(finish_s / now.step_s - 1e-9)
-        return now.spent_usd + usd + steps * hours * rate <= self.style.cost_cap * now.baseline_usd
+        futile_usd = self.style.futile_restarts * (terms.restart_s + now.step_s) / 3600 * rate
+        above_usd = max((self.style.cost_cap - 1) * now.baseline_usd, futile_usd)
+        return now.spent_usd + usd + steps * hours * rate <= now.baseline_usd + above_usd
 
-    def _unbound(self, table: object, slack_s: float) -> float:
+    def _unbound(self, table: Array, slack_s: float, *, haste: bool = False) -> float:
         """Worth of going on without an instance on spot: bound for home, or for a zone that is up."""
         worth = min(self._after(table, zone, slack_s) for zone in self.homes)
-        if self.now.home is not None:
-            for zone in self.up:
-                worth = min(worth, self._after(table, zone, slack_s) + self._move_usd(zone))
+        for zone in self.up if self.now.home is not None else ():
+            bound = self._after(table, zone, slack_s) + self._move_usd(zone) * (1 + self.style.move_margin)
+            if haste and self._move_usd(zone) > 0:
+                bound += self._haste_usd(zone)
+            worth = min(worth, bound)
         return worth
 
-    def _after(self, table: object, zone: int, slack_s: float) -> float:
-        return self.tables.after(table, self.left, zone, self.phase[zone], slack_s)  # type: ignore[arg-type]
+    def _haste_usd(self, zone: int) -> float:
+        terms = self.terms
+        saved = terms.on_demand_usd_per_hour[zone] - terms.spot_usd_per_hour[zone]
+        return self.style.haste_h * max(saved, 0.0)
+
+    def _after(self, table: Array, zone: int, slack_s: float) -> float:
+        return self.tables.after(table, self.left, zone, self.phase[zone], slack_s)
 
     def _refund_usd(self, zone: int, age_s: float) -> float:
         """Expected refund where an instance taken back early costs nothing, over the rest of its free time."""

@@ -25,6 +25,7 @@ from shoestring.planner.asked import (
     shapes_asked,
     terms_of,
 )
+from shoestring.planner.finalists import lived_through
 from shoestring.planner.frontier import (
     Scored,
     Wishes,
@@ -37,6 +38,8 @@ from shoestring.planner.frontier import (
     shifts,
 )
 from shoestring.planner.work import Shape, hours_on, known_work
+from shoestring.policies.base import Policy
+from shoestring.policies.uniform_progress import UniformProgress
 from shoestring.workflows.plan_options import OptionMaker, to_json
 from shoestring.workflows.plan_rejections import cautions, groups, limits, rejection
 
@@ -58,17 +61,20 @@ def plan(
     profile: Profile | None = None,
     choices: Choices | None = None,
     notes: tuple[str, ...] = (),
+    policy: Policy | None = None,
 ) -> Plan:
     """The plan of one job.
 
     Args:
         workload: as the job file gives it. now: for price ages and deadlines, UTC.
+        policy: who would run it, for the finalists' simulation; None means Uniform Progress.
         profile: what was measured about this code; None if nothing was. notes: of the caller, go first.
 
     Raises:
         BadInput: an accelerator that the catalog does not know.
     """
-    return _Planning(workload, catalog, account, now, profile, choices or Choices()).plan(notes)
+    decides = policy or UniformProgress()
+    return _Planning(workload, catalog, account, now, profile, choices or Choices(), decides).plan(notes)
 
 
 __all__ = ["Choices", "plan", "to_json"]
@@ -85,7 +91,9 @@ class _Planning:
         now: datetime,
         profile: Profile | None,
         choices: Choices,
+        policy: Policy,
     ) -> None:
+        self.policy = policy
         self.workload = resolved(workload, catalog.names, catalog.accelerators)
         self.catalog, self.account, self.profile, self.choices = catalog, account, profile, choices
         self.absent = absent(workload, catalog.names)
@@ -113,6 +121,7 @@ class _Planning:
         maker = self._maker()
         wishes = self._wishes()
         doubtful = self._doubtful(found.usable)
+        scored, usable = self._simulated(scored, usable, doubtful, wishes)
         trusted, late, dear = (np.setdiff1d(rows, doubtful) for rows in admissible(scored, wishes))
         order = ranked(scored, trusted, wishes.goal)
         chosen = order[0] if order else None
@@ -173,6 +182,21 @@ class _Planning:
         ]
         flagged = tuple(replace(u, flags=(*u.flags, *w)) for u, w in zip(usable, words, strict=True))
         return score(ids, kinds, candidates, self.terms), flagged
+
+    def _simulated(
+        self, scored: Scored, usable: tuple[Usable, ...], doubtful: Any, wishes: Wishes
+    ) -> tuple[Scored, tuple[Usable, ...]]:
+        """Finalists that may be taken away are lived through by the policy, and flagged."""
+        if self.relative:
+            return scored, usable
+        rows = np.setdiff1d(np.arange(len(usable)), doubtful).tolist()
+        offers, work = [u.offer for u in usable], [u.work for u in usable]
+        lived = lived_through(scored, offers, work, rows, self.terms, wishes, self.policy)
+        simulated = set() if lived.lived is None else set(lived.lived.rows.tolist())
+        flagged = tuple(
+            replace(u, flags=(*u.flags, "simulated")) if i in simulated else u for i, u in enumerate(usable)
+        )
+        return lived, flagged
 
     def _baseline(self, maker: OptionMaker) -> Option | None:
         """The file as it stands: what an engine that minimizes $/h launches, on-demand unless spot is asked."""

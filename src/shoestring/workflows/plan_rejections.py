@@ -74,6 +74,7 @@ def cautions(
         )
     if any(u.offer.market.preemptible for u in found.usable):
         notes.append(
-            "Spot rows stay in their zone and wait there; preemptions follow a prior from one-V100 zones."
+            "Simulated rows: the policy falls back on guaranteed capacity; other spot rows wait in their zone. "
+            "Preemptions follow a prior from one-V100 zones."
         )
     return tuple(notes)
