@@ -1,4 +1,4 @@
-"""The deadline policy: never late, and as cheap as the market allows. The default for jobs with a deadline.
+"""The deadline policy: never late, and as cheap as the market allows (``--policy deadline``).
 
 It watches every spot offer, learns how long each lasts and stays away (:mod:`shoestring.market.memory`),
 and at each decision ranks waiting, each spot offer and the best guaranteed offer by what the whole rest of
