@@ -91,8 +91,14 @@ def test_orphans_are_reaped_while_the_job_runs(spooled):
     job = spooled(run=script, workdir=None).start().says(b"spawned")
     runner = psutil.Process(job.process.pid)
 
+    def is_zombie(process):
+        try:
+            return process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:  # reaped between being listed and being asked
+            return False
+
     def zombies():
-        return [c for c in runner.children(recursive=True) if c.status() == psutil.STATUS_ZOMBIE]
+        return [c for c in runner.children(recursive=True) if is_zombie(c)]
 
     until(lambda: not zombies(), "the reaping of orphans")
     job.process.terminate()

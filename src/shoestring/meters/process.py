@@ -71,7 +71,7 @@ class ProcessTree:
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
         ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        if ended <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+        if ended <= _own_peak_kb():
             ended = 0  # a child begins as a copy of its parent: it may never have been larger by itself
         received, sent = self._look_at_net()
         return TreeUse(
@@ -165,6 +165,13 @@ def _traffic(process: psutil.Process) -> tuple[int, int] | None:
     except (psutil.AccessDenied, NotImplementedError, AttributeError):
         return None
     return io.read_bytes, io.write_bytes
+
+
+def _own_peak_kb() -> int:
+    """Largest resident set of this program. Not ru_maxrss: that has the peak of whoever started us in it."""
+    with suppress(OSError, StopIteration), (_PROC / "status").open() as file:
+        return int(next(line for line in file if line.startswith("VmHWM:")).split()[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _io(path: Path) -> tuple[int, int] | None:
