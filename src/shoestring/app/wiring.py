@@ -20,7 +20,11 @@ from shoestring.executors.rehearsal import START, RehearsalMarket, create_rehear
 from shoestring.ledger.data_prices import NO_DATA_PRICES, DataPrices
 from shoestring.ledger.spend import spend_of, spent
 from shoestring.policies.base import Policy
+from shoestring.policies.best_zone import BestZone
 from shoestring.policies.deadline import Deadline
+from shoestring.policies.greedy import Greedy
+from shoestring.policies.on_demand import OnDemand
+from shoestring.policies.spot_failover import SpotFailover
 from shoestring.policies.uniform_progress import UniformProgress
 from shoestring.ports import Journal
 from shoestring.store.journal import SqlJournal
@@ -46,6 +50,12 @@ POLICIES: dict[str, Callable[[], Policy]] = {
     "deadline": Deadline,
     "uniform_progress": UniformProgress,
     "uniform_progress_eager": lambda: UniformProgress(hysteresis=False, name="uniform_progress_eager"),
+}
+BASELINES: dict[str, Callable[[], Policy]] = {  # to compare with; `shoestring simulate` plays them all
+    "best_zone": BestZone,
+    "greedy": Greedy,
+    "on_demand": OnDemand,
+    "spot_failover": SpotFailover,
 }
 
 

@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from shoestring.domain.errors import BadInput
+from shoestring.market.generate import ZoneShape
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 
@@ -46,6 +47,19 @@ class ZoneFile(_Strict):
         if self.spot is None and self.on_demand is None and self.trace is None:
             raise ValueError("give the zone a price: spot, on_demand, or a trace of dated prices")
         return self
+
+    @property
+    def shape(self) -> ZoneShape:
+        """How a generated life of this zone behaves."""
+        return ZoneShape(
+            short_up_h=self.short_up_h,
+            long_up_h=self.long_up_h,
+            long_up_share=self.long_up_share,
+            short_down_h=self.short_down_h,
+            long_down_h=self.long_down_h,
+            long_down_share=self.long_down_share,
+            drift=self.price_drift,
+        )
 
 
 class BillingFile(_Strict):

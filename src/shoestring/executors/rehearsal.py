@@ -23,7 +23,7 @@ from shoestring.executors.clock import MarketClock
 from shoestring.executors.marketfile import MarketFile, ZoneFile, traces_in
 from shoestring.executors.neighbor import Terms
 from shoestring.executors.processes import ProcessExecutor
-from shoestring.market.generate import ZoneShape, generate
+from shoestring.market.generate import generate
 from shoestring.market.traces import Trace, parse_availability, parse_prices
 from shoestring.ports import BillLine, Capabilities, JobSpec
 from shoestring.training.spool import read_json, replace_json
@@ -224,22 +224,13 @@ class RehearsalMarket:
 
 def _trace(name: str, zone: ZoneFile, market: MarketFile) -> Trace:
     if zone.trace is None:
-        shape = ZoneShape(
-            short_up_h=zone.short_up_h,
-            long_up_h=zone.long_up_h,
-            long_up_share=zone.long_up_share,
-            short_down_h=zone.short_down_h,
-            long_down_h=zone.long_down_h,
-            long_down_share=zone.long_down_share,
-            drift=zone.price_drift,
-        )
         price = zone.spot if zone.spot is not None else (zone.on_demand or 0.0)
         return generate(
             name,
             seed=market.seed,
             hours=market.hours,
             spot_usd_per_hour=price,
-            shape=shape,
+            shape=zone.shape,
             starts_up=zone.starts_up,
         )
     try:

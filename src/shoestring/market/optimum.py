@@ -43,13 +43,22 @@ class KnownMarket:
             raise ValueError("move_usd: a detour is cheaper than the direct move; fix the prices of moves")
 
 
-def optimum_usd(market: KnownMarket, available: NDArray[np.bool_], deadlines: Sequence[int]) -> list[float]:
+def optimum_usd(
+    market: KnownMarket,
+    available: NDArray[np.bool_],
+    deadlines: Sequence[int],
+    *,
+    spot_prices: Floats | None = None,
+) -> list[float]:
     """Least cost for each deadline (in steps); infinite where there is no way to be in time.
 
     Args:
         available: bool, shape (steps, zones), at least as long as the longest deadline.
+        spot_prices: $/h by step and zone, same shape, where they change; None: the market's own hold throughout.
     """
     longest = max(deadlines)
+    if spot_prices is not None and spot_prices.shape != available.shape:
+        raise ValueError(f"prices of shape {spot_prices.shape} for availability of {available.shape}")
     if available.ndim != 2 or available.shape[1] != len(market.spot_usd_per_hour) or len(available) < longest:
         raise ValueError(
             f"availability of shape {available.shape} does not cover {longest} steps of the zones"
@@ -68,7 +77,8 @@ def optimum_usd(market: KnownMarket, available: NDArray[np.bool_], deadlines: Se
         idle = np.minimum(np.minimum(idle, spot), on_demand)  # by zone of the checkpoint
         launch = _landed(_forward(idle, step - restart), moves)
         on_demand = np.minimum(_forward(on_demand, step), launch) + on_demand_usd
-        spot = np.minimum(_forward(spot, step), launch) + spot_usd
+        now_usd = spot_usd if spot_prices is None else spot_prices[k][:, None] * hours
+        spot = np.minimum(_forward(spot, step), launch) + now_usd
         spot[~available[k]] = np.inf
         cost[k + 1] = min(idle[:, -1].min(), spot[:, -1].min(), on_demand[:, -1].min())
     return [float(cost[steps]) for steps in deadlines]

@@ -9,11 +9,13 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shoestring.domain.units import seconds_between
 
 MAX_SAMPLES = 10_000_000
 
@@ -165,6 +167,46 @@ def parse_prices(text: str, zone: str, *, gap_s: float = 3600.0) -> Trace:
         available=np.array([p[2] for p in points])[index],
         price_usd_per_hour=np.array([p[1] for p in points])[index],
         start=start,
+    )
+
+
+def overlapping(traces: Sequence[Trace]) -> tuple[Trace, ...]:
+    """Dated traces of one gap, cut to the time that all of them cover; undated ones as they are.
+
+    Raises:
+        ValueError: some are dated and some are not, the gaps differ, or nothing is covered by all.
+    """
+    dated = [t for t in traces if t.start is not None]
+    if not dated:
+        return tuple(traces)
+    if len(dated) < len(traces):
+        undated = next(t for t in traces if t.start is None)
+        raise ValueError(
+            f"{undated.zone} says no dates, {dated[0].zone} does: they can't be laid side by side"
+        )
+    gap_s = traces[0].gap_s
+    if any(t.gap_s != gap_s for t in traces):
+        raise ValueError("the traces have different gaps; resample them first")
+    first = max(t.start for t in traces if t.start is not None)
+    cut = []
+    for trace in traces:
+        assert trace.start is not None
+        skipped = round(seconds_between(trace.start, first) / gap_s)
+        cut.append((trace, skipped, len(trace.available) - skipped))
+    count = min(left for _, _, left in cut)
+    if count <= 0:
+        last = next(t for t in traces if t.start == first)
+        raise ValueError(f"no time is covered by all traces: {last.zone} begins at {first.isoformat()}")
+    return tuple(
+        replace(
+            trace,
+            available=trace.available[skipped : skipped + count],
+            price_usd_per_hour=None
+            if trace.price_usd_per_hour is None
+            else trace.price_usd_per_hour[skipped : skipped + count],
+            start=first,
+        )
+        for trace, skipped, _ in cut
     )
 
 

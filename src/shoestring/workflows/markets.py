@@ -1,0 +1,209 @@
+"""Markets to simulate on: windows cut from recorded traces, or made up from a market file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from shoestring.domain.errors import BadInput
+from shoestring.domain.units import SECONDS_PER_HOUR
+from shoestring.executors.marketfile import MarketFile
+from shoestring.market.generate import generate
+from shoestring.market.traces import Trace, overlapping, parse_availability, parse_prices, same_grid
+from shoestring.sim.replay import EPOCH, KnownWindow
+
+TRACE_BYTES_MAX = 64 << 20
+SUFFIXES = (".json", ".csv")
+FORMATS = "JSON of availability or CSV of dated prices, see docs/simulate.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """What recordings do not say, in $/h of one node.
+
+    Attributes:
+        on_demand: the same in every zone.
+        spot: of every zone whose trace has no prices; None: they must have some. by_zone: goes before it.
+        move_usd: to bring a checkpoint to another zone.
+    """
+
+    on_demand: float
+    spot: float | None = None
+    by_zone: Mapping[str, float] = field(default_factory=dict)
+    move_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """How much of a market a run needs: ``deadline_steps`` from its start, ``past_steps`` watched before."""
+
+    step_s: int
+    deadline_steps: int
+    past_steps: int = 0
+
+    @property
+    def steps(self) -> int:
+        return self.past_steps + self.deadline_steps
+
+    @property
+    def hours(self) -> float:
+        return self.steps * self.step_s / SECONDS_PER_HOUR
+
+
+def read_traces(folder: Path, *, step_s: int, nodes: int = 1) -> tuple[Trace, ...]:
+    """Every ``*.json`` and ``*.csv`` of a folder as one zone, named as its file, on one grid.
+
+    Args:
+        nodes: so many instances must be there for a zone to count as up (recordings of counts).
+
+    Raises:
+        BadInput: no folder, no traces in it, a bad one, or traces that do not fit together.
+    """
+    try:
+        files = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES)
+    except OSError as error:
+        raise BadInput(
+            f"{folder}: {error.strerror or error}", next_step="give a folder of traces, one file a zone"
+        ) from None
+    if not files:
+        raise BadInput(f"{folder}: no trace in it", next_step=f"one file a zone: {FORMATS}")
+    traces = [_read(path, nodes).resample(step_s) for path in files]
+    try:
+        return tuple(same_grid(overlapping(traces)).values())
+    except ValueError as error:
+        raise BadInput(
+            f"{folder}: {error}", next_step="cut the files to one span, or leave some out"
+        ) from None
+
+
+def recorded(
+    traces: Sequence[Trace], prices: Prices, span: Span, *, starts: int, seed: int, label: str = ""
+) -> list[KnownWindow]:
+    """Windows cut from recordings: the admissible starts in ``starts`` equal slices, one drawn in each.
+
+    Returns:
+        fewer than ``starts`` where the recordings have no more different ones.
+
+    Raises:
+        BadInput: a zone without a price, a price for a zone that is not there, or recordings that are too short.
+    """
+    zones = tuple(t.zone for t in traces)
+    available = np.stack([t.available for t in traces], axis=1)
+    spot = np.stack([_spot_prices(t, prices) for t in traces], axis=1)
+    admissible = len(available) - span.steps + 1
+    if admissible < 1:
+        covered_h = len(available) * span.step_s / SECONDS_PER_HOUR
+        raise BadInput(
+            f"the traces cover {covered_h:.1f} h; a run to its deadline, watching before included, "
+            f"takes {span.hours:.1f} h of them",
+            next_step="give longer traces, or less --watch, or an earlier --deadline",
+        )
+    starts = min(starts, admissible)
+    rng = np.random.default_rng(seed)
+    edges = np.linspace(0, admissible, starts + 1).astype(int)
+    begin = traces[0].start or EPOCH
+    windows = []
+    for low, high in pairwise(edges):
+        first = int(rng.integers(low, high))
+        rows = slice(first, first + span.steps)
+        windows.append(
+            KnownWindow(
+                zones=zones,
+                step_s=span.step_s,
+                available=available[rows],
+                spot_usd_per_hour=spot[rows],
+                on_demand_usd_per_hour=prices.on_demand,
+                move_usd=prices.move_usd,
+                past=span.past_steps,
+                start=begin + timedelta(seconds=first * span.step_s),
+                label=f"{label or 'all zones'} +{(first + span.past_steps) * span.step_s / SECONDS_PER_HOUR:.1f} h",
+            )
+        )
+    return windows
+
+
+def modelled(
+    market: MarketFile, prices: Prices | None, span: Span, *, starts: int, seed: int, only: str | None = None
+) -> list[KnownWindow]:
+    """Windows made up from a market file: each start is a life of its own, by ``seed``.
+
+    Args:
+        prices: go before the file's; None takes the file's cheapest on-demand price and its zones' spot prices.
+        only: one zone's name; None: all that sell spot.
+
+    Raises:
+        BadInput: no zone sells spot, none on-demand, or a zone is recorded.
+    """
+    zones = {name: z for name, z in market.zones.items() if z.spot is not None and only in (None, name)}
+    for name, zone in zones.items():
+        if zone.trace is not None:
+            raise BadInput(f"zones.{name} is recorded, not modelled", next_step="--traces FOLDER")
+    if not zones:
+        raise BadInput("no zone of the market sells spot", next_step="give a zone a `spot` price")
+    on_demand = min((z.on_demand for z in market.zones.values() if z.on_demand is not None), default=None)
+    if prices is None:
+        if on_demand is None:
+            raise BadInput("no zone of the market sells on-demand", next_step="give --on-demand, in $/h")
+        prices = Prices(on_demand=on_demand)
+    windows = []
+    for number in range(starts):
+        life = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        traces = [
+            generate(
+                name,
+                seed=life,
+                hours=span.hours + span.step_s / SECONDS_PER_HOUR,
+                spot_usd_per_hour=prices.by_zone.get(name, zone.spot or 0.0),
+                gap_s=float(span.step_s),
+                shape=zone.shape,
+                starts_up=zone.starts_up,
+            )
+            for name, zone in sorted(zones.items())
+        ]
+        windows += recorded(
+            [_cut(t, span.steps) for t in traces], prices, span, starts=1, seed=0, label=f"life {number}"
+        )
+    return windows
+
+
+def _cut(trace: Trace, steps: int) -> Trace:
+    assert trace.price_usd_per_hour is not None
+    return Trace(
+        zone=trace.zone,
+        gap_s=trace.gap_s,
+        available=trace.available[:steps],
+        price_usd_per_hour=trace.price_usd_per_hour[:steps],
+        source=trace.source,
+    )
+
+
+def _read(path: Path, nodes: int) -> Trace:
+    try:
+        if path.stat().st_size > TRACE_BYTES_MAX:
+            raise BadInput(f"{path}: over {TRACE_BYTES_MAX >> 20} MiB", next_step="cut the trace")
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            return parse_availability(text, path.stem, instances=nodes)
+        return parse_prices(text, path.stem)
+    except BadInput:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: {error}", next_step=FORMATS) from None
+    except ValueError as error:
+        raise BadInput(f"{path.name}: {error}", next_step=FORMATS) from None
+
+
+def _spot_prices(trace: Trace, prices: Prices) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """$/h in each sample: told for the zone, recorded, or told for all."""
+    told = prices.by_zone.get(trace.zone)
+    if told is None and trace.price_usd_per_hour is not None:
+        return trace.price_usd_per_hour
+    told = prices.spot if told is None else told
+    if told is None:
+        raise BadInput(
+            f"{trace.zone}: the trace knows no price", next_step=f"--spot 0.97, or --spot {trace.zone}=0.97"
+        )
+    return np.full(len(trace.available), told)
