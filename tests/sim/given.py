@@ -3,7 +3,7 @@
 import numpy as np
 
 from shoestring.market.optimum import KnownMarket
-from shoestring.sim.replay import KnownJob, KnownWindow
+from shoestring.sim.known import KnownJob, KnownWindow
 
 STEP_S = 600
 

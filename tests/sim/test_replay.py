@@ -16,7 +16,8 @@ from shoestring.policies.greedy import Greedy
 from shoestring.policies.on_demand import OnDemand
 from shoestring.policies.spot_failover import SpotFailover
 from shoestring.policies.uniform_progress import UniformProgress
-from shoestring.sim.replay import KnownWindow, play
+from shoestring.sim.known import KnownWindow
+from shoestring.sim.replay import play
 from shoestring.workflows.simulate import window_optimum_usd
 from tests.market.ticks import State, chains, simulate
 from tests.sim.given import STEP_S, job, known, window
@@ -71,7 +72,7 @@ def test_a_loss_costs_a_restart_and_no_work() -> None:
     played = play(drawn, job(3, 9), Scripted(["s0", "s0", ".", *["s0"] * 6], drawn.zones), record=True)
 
     assert played.losses == 1 and played.launches == 2
-    assert [t.event for t in played.turns] == ["launch", "lost", "launch", "done"]
+    assert [t.event for t in played.turns] == ["launch", "lost", "wait", "launch", "done"]
     # 480 s and 600 s before the loss; after it 480 s and 240 s of a step
     assert played.cost_usd == pytest.approx(4 * HOUR_SHARE) and played.finish_h == pytest.approx(
         5 * HOUR_SHARE
@@ -102,7 +103,7 @@ def test_a_late_run_is_ended_on_demand_and_billed() -> None:
     assert played.late_h == pytest.approx(4 * HOUR_SHARE) and played.cost_usd == pytest.approx(
         4 * 3 * HOUR_SHARE
     )
-    assert [t.event for t in played.turns] == ["late", "done"]
+    assert [t.event for t in played.turns] == ["wait", "late", "done"]
 
 
 def test_nodes_multiply_the_bill_but_not_the_move() -> None:

@@ -203,7 +203,7 @@ def test_recordings_without_prices_or_of_a_short_time_are_refused(tmp_path: Path
     traces = read_traces(tmp_path, step_s=600)
 
     with pytest.raises(BadInput, match="a: the trace knows no price"):
-        recorded(traces, Prices(on_demand=3.0), SPAN, starts=1, seed=0)
+        recorded(traces, Prices(on_demand=3.0), Span(step_s=600, deadline_steps=9), starts=1, seed=0)
     with pytest.raises(BadInput, match=r"cover 5\.0 h; .* takes 6\.0 h"):
         recorded(traces, PRICES, SPAN, starts=1, seed=0)
 

@@ -7,19 +7,14 @@ A run that has not ended at its deadline is late; guaranteed capacity then does 
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-
-import numpy as np
-from numpy.typing import NDArray
+from datetime import timedelta
 
 from shoestring.domain.fleet import (
     Action,
     AttemptView,
     Bounds,
     FleetView,
+    Hold,
     Launch,
     Phase,
     Reason,
@@ -27,107 +22,15 @@ from shoestring.domain.fleet import (
     RunView,
     Suspend,
 )
-from shoestring.domain.offer import BillingRule, Market, Offer, Price
+from shoestring.domain.offer import Market, Offer
 from shoestring.domain.run import RunState
 from shoestring.domain.units import SECONDS_PER_HOUR
-from shoestring.domain.workload import Goal
 from shoestring.policies.base import Policy
+from shoestring.sim.known import KnownJob, KnownWindow, Played, Turn
+from shoestring.sim.quotes import Quotes, offer_id_of
 
-EPOCH = datetime(2026, 1, 5, tzinfo=UTC)  # where a recording does not say when it began
 DONE_S = 1e-6
 LOOKS = 2  # in a step: production looks again as soon as an instance is given back
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class KnownWindow:
-    """A stretch of a market, recorded or made up.
-
-    Attributes:
-        zones: names, in the order of the columns. step_s: seconds of a row.
-        available: bool, shape (rows, zones). spot_usd_per_hour: $/h of one node, same shape.
-        on_demand_usd_per_hour: of one node, the same in every zone, never out of capacity.
-        move_usd: to bring the checkpoint from any zone to any other.
-        past: rows before the run is submitted, which the policy has watched.
-        start: the moment of row 0.
-        label: names the window in reports.
-    """
-
-    zones: tuple[str, ...]
-    step_s: int
-    available: NDArray[np.bool_]
-    spot_usd_per_hour: NDArray[np.float64]
-    on_demand_usd_per_hour: float
-    move_usd: float = 0.0
-    past: int = 0
-    start: datetime = EPOCH
-    label: str = ""
-
-    def __post_init__(self) -> None:
-        shape = (len(self.available), len(self.zones))
-        if self.available.shape != shape or self.spot_usd_per_hour.shape != shape or not shape[1]:
-            raise ValueError(f"{self.label}: prices and availability must both be rows x {shape[1]} zones")
-        if self.step_s <= 0 or not 0 <= self.past < shape[0]:
-            raise ValueError(f"{self.label}: step {self.step_s} s, {self.past} of {shape[0]} rows are past")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownJob:
-    """The job in numbers: whole seconds, and a deadline in whole steps of the window it is played on."""
-
-    work_s: int
-    restart_s: int
-    deadline_steps: int
-    nodes: int = 1
-    goal: Goal = Goal.CHEAPEST
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """Something that changed in a run. ``place``, ``market``: where it is from then on; None: nowhere.
-
-    Attributes:
-        at_h: since submission. usd: spent until then. reason: None where the market acted, not the policy.
-    """
-
-    at_h: float
-    event: str  # launch | release | lost | late | done
-    place: str | None
-    market: str | None
-    usd: float
-    work_left_h: float
-    reason: Reason | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
-    """What came of a run. Costs are of the whole gang; hours are of the clock.
-
-    Attributes:
-        finish_h: since submission, at the end of the step in which the work was done.
-        late_h: beyond the deadline; 0 in time. spot_h, on_demand_h: billed. work_h: useful work.
-        moves: launches away from where the checkpoint lay; the first launch is none.
-        losses: instances taken back. decisions: how often the policy was asked.
-        turns: empty unless they were asked for.
-    """
-
-    policy: str
-    window: str
-    cost_usd: float
-    finish_h: float
-    late_h: float
-    spot_h: float
-    on_demand_h: float
-    work_h: float
-    launches: int
-    moves: int
-    losses: int
-    decisions: int
-    turns: tuple[Turn, ...] = ()
-
-    @property
-    def goodput(self) -> float:
-        """Share of the billed hours that was useful work."""
-        return self.work_h / (self.spot_h + self.on_demand_h)
 
 
 def play(window: KnownWindow, job: KnownJob, policy: Policy, *, record: bool = False) -> Played:
@@ -149,7 +52,7 @@ class _Replay:
 
     def __init__(self, window: KnownWindow, job: KnownJob, policy: Policy, record: bool) -> None:
         self.window, self.job, self.policy, self.record = window, job, policy, record
-        self.quotes = _Quotes(window)
+        self.quotes = Quotes(window)
         self.hours = window.step_s / SECONDS_PER_HOUR
         self.submitted = window.start + timedelta(seconds=window.past * window.step_s)
         self.deadline = self.submitted + timedelta(seconds=job.deadline_steps * window.step_s)
@@ -169,6 +72,7 @@ class _Replay:
         self.launches = self.moves = self.losses = self.decisions = 0
         self.spot_steps = self.on_demand_steps = 0
         self.turns: list[Turn] = []
+        self.waits_for: str | None = None  # the reason last noted for holding nothing
 
     def play(self) -> Played:
         belief = self._watched()
@@ -211,6 +115,9 @@ class _Replay:
                     self.held, self.restart_left_s = None, 0.0
                     self._note("release", step, action.reason)
                     return True
+                case Hold() if self.held is None and action.reason.code != self.waits_for:
+                    self.waits_for = action.reason.code
+                    self._note("wait", step, action.reason)
                 case Suspend():
                     raise ValueError(f"{self.policy.name} suspends; a simulated job has no budget")
         return False
@@ -225,6 +132,7 @@ class _Replay:
             self.moves += 1
         self.home, self.launched_step = offer.place, step
         self.launches += 1
+        self.waits_for = None
         self.restart_left_s = float(self.job.restart_s)
         self._note("launch", step, why)
 
@@ -251,7 +159,7 @@ class _Replay:
         owed_s = self.left_s + (self.restart_left_s if stays else self.job.restart_s)
         if not stays:
             self.launches += 1
-            self.held = self.quotes.fixed[_id(self.home or self.window.zones[0], Market.ON_DEMAND)]
+            self.held = self.quotes.fixed[offer_id_of(self.home or self.window.zones[0], Market.ON_DEMAND)]
         more = math.ceil(owed_s / self.window.step_s - 1e-9)
         self._note("late", step)
         self.usd += more * self.hours * self.window.on_demand_usd_per_hour * self.job.nodes
@@ -324,67 +232,3 @@ class _Replay:
         )
         now = self.submitted + timedelta(seconds=step * self.window.step_s)
         return FleetView(now=now, runs=(run,), offers=offers)
-
-
-class _Quotes:
-    """The offers of each row; what does not change is not made again."""
-
-    def __init__(self, window: KnownWindow) -> None:
-        self.window = window
-        self.fixed: dict[str, Offer] = {}
-        self.zone_of: dict[str, int] = {}
-        for column, zone in enumerate(window.zones):
-            for market in (Market.SPOT, Market.ON_DEMAND):
-                offer = _offer(zone, market, window)
-                self.fixed[offer.id], self.zone_of[offer.id] = offer, column
-        self.now = dict(self.fixed)
-        self.row = -1
-        self.changed = dict(_changes(window))
-
-    def at(self, row: int) -> dict[str, Offer]:
-        """Offers by id in ``row``; rows are asked for in order."""
-        if row == self.row:
-            return self.now
-        columns = self.changed.get(row) if row == self.row + 1 else range(len(self.window.zones))
-        self.row = row
-        if columns:
-            self.now = dict(self.now)  # a view may still hold the last ones
-            for column in columns:
-                offer_id = _id(self.window.zones[column], Market.SPOT)
-                self.now[offer_id] = self._quoted(self.fixed[offer_id], row, column)
-        return self.now
-
-    def _quoted(self, offer: Offer, row: int, column: int) -> Offer:
-        usd = Decimal(repr(float(self.window.spot_usd_per_hour[row, column])))
-        price = replace(offer.price, usd_per_hour=usd)
-        return replace(offer, available=bool(self.window.available[row, column]), price=price)
-
-
-def _changes(window: KnownWindow) -> Iterator[tuple[int, list[int]]]:
-    """Rows where a zone's state or price differs from the row before, and which zones'; row 0 names all."""
-    yield 0, list(range(len(window.zones)))
-    differs = (window.available[1:] != window.available[:-1]) | (
-        window.spot_usd_per_hour[1:] != window.spot_usd_per_hour[:-1]
-    )
-    for row in np.flatnonzero(differs.any(axis=1)):
-        yield int(row) + 1, [int(column) for column in np.flatnonzero(differs[row])]
-
-
-def _id(zone: str, market: Market) -> str:
-    return f"sim/{zone}/{market}"
-
-
-def _offer(zone: str, market: Market, window: KnownWindow) -> Offer:
-    usd = Decimal(repr(float(window.on_demand_usd_per_hour))) if market is Market.ON_DEMAND else None
-    return Offer(
-        id=_id(zone, market),
-        executor="sim",
-        provider="sim",
-        region=zone,
-        zone=zone,
-        market=market,
-        instance_type="sim",
-        price=Price(usd_per_hour=usd, source=window.label, as_of=window.start),
-        billing=BillingRule(granularity_s=window.step_s, minimum_s=window.step_s),
-        available=market is Market.ON_DEMAND,
-    )

@@ -1,19 +1,21 @@
 """Markets to simulate on: windows cut from recorded traces, or made up from a market file."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shoestring.domain.errors import BadInput
-from shoestring.domain.units import SECONDS_PER_HOUR
+from shoestring.domain.units import SECONDS_PER_HOUR, seconds_between
 from shoestring.executors.marketfile import MarketFile
 from shoestring.market.generate import generate
 from shoestring.market.traces import Trace, overlapping, parse_availability, parse_prices, same_grid
-from shoestring.sim.replay import EPOCH, KnownWindow
+from shoestring.sim.known import EPOCH, KnownWindow
 
 TRACE_BYTES_MAX = 64 << 20
 SUFFIXES = (".json", ".csv")
@@ -90,39 +92,76 @@ def recorded(
     Raises:
         BadInput: a zone without a price, a price for a zone that is not there, or recordings that are too short.
     """
-    zones = tuple(t.zone for t in traces)
-    available = np.stack([t.available for t in traces], axis=1)
-    spot = np.stack([_spot_prices(t, prices) for t in traces], axis=1)
-    admissible = len(available) - span.steps + 1
+    samples = len(traces[0].available)
+    admissible = samples - span.steps + 1
     if admissible < 1:
-        covered_h = len(available) * span.step_s / SECONDS_PER_HOUR
-        raise BadInput(
-            f"the traces cover {covered_h:.1f} h; a run to its deadline, watching before included, "
-            f"takes {span.hours:.1f} h of them",
-            next_step="give longer traces, or less --watch, or an earlier --deadline",
-        )
+        raise _too_short(samples, span)
     starts = min(starts, admissible)
     rng = np.random.default_rng(seed)
     edges = np.linspace(0, admissible, starts + 1).astype(int)
-    begin = traces[0].start or EPOCH
-    windows = []
-    for low, high in pairwise(edges):
-        first = int(rng.integers(low, high))
-        rows = slice(first, first + span.steps)
-        windows.append(
-            KnownWindow(
-                zones=zones,
-                step_s=span.step_s,
-                available=available[rows],
-                spot_usd_per_hour=spot[rows],
-                on_demand_usd_per_hour=prices.on_demand,
-                move_usd=prices.move_usd,
-                past=span.past_steps,
-                start=begin + timedelta(seconds=first * span.step_s),
-                label=f"{label or 'all zones'} +{(first + span.past_steps) * span.step_s / SECONDS_PER_HOUR:.1f} h",
+    firsts = [int(rng.integers(low, high)) for low, high in pairwise(edges)]
+    return _cut_out(traces, prices, span, firsts, label or "all zones")
+
+
+def window_at(traces: Sequence[Trace], prices: Prices, span: Span, start: datetime | float) -> KnownWindow:
+    """The one window in which the run is submitted at ``start``: a moment, or seconds into the recordings.
+
+    Raises:
+        BadInput: a moment for undated recordings, or a run that does not lie within them.
+    """
+    begin = traces[0].start
+    if isinstance(start, datetime):
+        if begin is None:
+            raise BadInput(
+                "these traces say no dates", next_step="give --start as a duration into them, e.g. 36h"
             )
+        start = seconds_between(begin, start if start.tzinfo else start.replace(tzinfo=UTC))
+    samples, first = len(traces[0].available), math.ceil(start / span.step_s - 1e-9) - span.past_steps
+    if samples < span.steps:
+        raise _too_short(samples, span)
+    if not 0 <= first <= samples - span.steps:
+        low, high = (
+            n * span.step_s / SECONDS_PER_HOUR for n in (span.past_steps, samples - span.deadline_steps)
         )
-    return windows
+        raise BadInput(
+            f"--start {start / SECONDS_PER_HOUR:.1f} h into the traces: they hold runs from {low:.1f} h to "
+            f"{high:.1f} h, watching and deadline included",
+            next_step="another --start, or less --watch",
+        )
+    [window] = _cut_out(traces, prices, span, [first], "shadow")
+    return window
+
+
+def _cut_out(
+    traces: Sequence[Trace], prices: Prices, span: Span, firsts: Sequence[int], label: str
+) -> list[KnownWindow]:
+    """Windows of ``span`` beginning at the samples ``firsts``."""
+    available = np.stack([t.available for t in traces], axis=1)
+    spot = np.stack([_spot_prices(t, prices) for t in traces], axis=1)
+    begin = traces[0].start or EPOCH
+    return [
+        KnownWindow(
+            zones=tuple(t.zone for t in traces),
+            step_s=span.step_s,
+            available=available[first : first + span.steps],
+            spot_usd_per_hour=spot[first : first + span.steps],
+            on_demand_usd_per_hour=prices.on_demand,
+            move_usd=prices.move_usd,
+            past=span.past_steps,
+            start=begin + timedelta(seconds=first * span.step_s),
+            dated=traces[0].start is not None,
+            label=f"{label} +{(first + span.past_steps) * span.step_s / SECONDS_PER_HOUR:.1f} h",
+        )
+        for first in firsts
+    ]
+
+
+def _too_short(samples: int, span: Span) -> BadInput:
+    return BadInput(
+        f"the traces cover {samples * span.step_s / SECONDS_PER_HOUR:.1f} h; a run to its deadline, watching before "
+        f"included, takes {span.hours:.1f} h of them",
+        next_step="give longer traces, or less --watch, or an earlier --deadline",
+    )
 
 
 def modelled(
@@ -171,12 +210,8 @@ def modelled(
 
 def _cut(trace: Trace, steps: int) -> Trace:
     assert trace.price_usd_per_hour is not None
-    return Trace(
-        zone=trace.zone,
-        gap_s=trace.gap_s,
-        available=trace.available[:steps],
-        price_usd_per_hour=trace.price_usd_per_hour[:steps],
-        source=trace.source,
+    return replace(
+        trace, available=trace.available[:steps], price_usd_per_hour=trace.price_usd_per_hour[:steps]
     )
 
 
@@ -196,7 +231,7 @@ def _read(path: Path, nodes: int) -> Trace:
         raise BadInput(f"{path.name}: {error}", next_step=FORMATS) from None
 
 
-def _spot_prices(trace: Trace, prices: Prices) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _spot_prices(trace: Trace, prices: Prices) -> NDArray[np.float64]:
     """$/h in each sample: told for the zone, recorded, or told for all."""
     told = prices.by_zone.get(trace.zone)
     if told is None and trace.price_usd_per_hour is not None:

@@ -16,9 +16,11 @@ import numpy as np
 
 from shoestring.market.optimum import KnownMarket, optimum_usd
 from shoestring.policies.base import Policy
-from shoestring.sim.replay import KnownJob, KnownWindow, Played, play
+from shoestring.sim.known import KnownJob, KnownWindow, Played
+from shoestring.sim.replay import play
 
 IN_TIME_H = 1e-6
+CENT_USD = 0.01  # sums of floats: a budget met to the cent is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,5 +182,5 @@ def _score(runs: Sequence[Played], best: np.ndarray[Any, Any], budget_usd: float
         launches=float(np.mean([r.launches for r in runs])),
         goodput=sum(r.work_h for r in runs) / billed_h,
         spot_share=sum(r.spot_h for r in runs) / billed_h,
-        over_budget=None if budget_usd is None else int((usd > budget_usd).sum()),
+        over_budget=None if budget_usd is None else int((usd > budget_usd + CENT_USD / 2).sum()),
     )

@@ -9,7 +9,7 @@ from shoestring.domain.run import Profile
 from shoestring.domain.units import SECONDS_PER_HOUR
 from shoestring.domain.workload import Workload, work_hours
 from shoestring.planner.asked import deadline_h, terms_of
-from shoestring.sim.replay import KnownJob
+from shoestring.sim.known import KnownJob
 
 ROUND_S = 60  # work and restarts count in whole minutes: the exact optimum needs a coarse common unit
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from shoestring.sim.replay import Played, Turn
+from shoestring.sim.known import Played, Turn
 from shoestring.workflows.simulate import Simulation
 
 

@@ -17,8 +17,9 @@ from shoestring.domain.errors import BadInput
 from shoestring.domain.units import SECONDS_PER_HOUR, parse_duration_s
 from shoestring.domain.workload import Workload
 from shoestring.executors.marketfile import load_market
-from shoestring.sim.replay import KnownJob, KnownWindow
-from shoestring.workflows.markets import Prices, Span, modelled, read_traces, recorded
+from shoestring.market.traces import Trace
+from shoestring.sim.known import KnownJob, KnownWindow
+from shoestring.workflows.markets import Prices, Span, modelled, read_traces, recorded, window_at
 from shoestring.workflows.simulated_job import Given, simulated_job
 
 JobArgument = Annotated[Path, typer.Argument(help="Job file: a SkyPilot task YAML.")]
@@ -79,16 +80,7 @@ class Stage:
         """Windows to play on; ``single``: each zone alone, ``starts`` of each."""
         if self.wanted.traces is None:
             return self._modelled(starts, seed, single)
-        traces = read_traces(self.wanted.traces, step_s=self.span.step_s, nodes=self.job.nodes)
-        if self.wanted.on_demand is None:
-            raise BadInput("recordings know no on-demand price", next_step="give --on-demand 3.06, in $/h")
-        prices = self._prices(self.wanted.on_demand)
-        unknown = set(prices.by_zone) - {t.zone for t in traces}
-        if unknown:
-            raise BadInput(
-                f"--spot {sorted(unknown)[0]}: no such zone",
-                next_step=f"one of {', '.join(t.zone for t in traces)}",
-            )
+        traces, prices = self._recordings(self.wanted.traces)
         if not single:
             return recorded(traces, prices, self.span, starts=starts, seed=seed)
         return [
@@ -98,6 +90,25 @@ class Stage:
                 [trace], prices, self.span, starts=starts, seed=seed + number, label=trace.zone
             )
         ]
+
+    def window_at(self, start: datetime | float) -> KnownWindow:
+        """The window of recordings in which the job is submitted at a moment, or so many seconds into them."""
+        assert self.wanted.traces is not None
+        traces, prices = self._recordings(self.wanted.traces)
+        return window_at(traces, prices, self.span, start)
+
+    def _recordings(self, folder: Path) -> tuple[tuple[Trace, ...], Prices]:
+        traces = read_traces(folder, step_s=self.span.step_s, nodes=self.job.nodes)
+        if self.wanted.on_demand is None:
+            raise BadInput("recordings know no on-demand price", next_step="give --on-demand 3.06, in $/h")
+        prices = self._prices(self.wanted.on_demand)
+        unknown = set(prices.by_zone) - {t.zone for t in traces}
+        if unknown:
+            raise BadInput(
+                f"--spot {sorted(unknown)[0]}: no such zone",
+                next_step=f"one of {', '.join(t.zone for t in traces)}",
+            )
+        return traces, prices
 
     def _modelled(self, starts: int, seed: int, single: bool) -> list[KnownWindow]:
         market = load_market(self.settings.market)
@@ -166,7 +177,7 @@ def _seconds(option: str, text: str | None) -> float | None:
     try:
         return parse_duration_s(text)
     except ValueError as error:
-        raise BadInput(f"{option}: {error}") from None
+        raise BadInput(f"{option}: {error}", next_step=f"{option} 36h") from None
 
 
 def _usd(text: str, number: str) -> float:

@@ -7,12 +7,19 @@ from typing import Any
 import numpy as np
 
 from shoestring.domain.errors import BadInput
-from shoestring.sim.replay import KnownWindow, Played, Turn
+from shoestring.sim.known import KnownWindow, Played, Turn
 from shoestring.workflows.simulate import Simulation
 
 ON_DEMAND = "on-demand"
 COLORS = {"spot": "#2a9d3a", "on_demand": "#1f77b4"}
-MARKS = {"launch": "triangle-up", "release": "triangle-down", "lost": "x", "late": "diamond", "done": "star"}
+MARKS = {
+    "launch": "triangle-up",
+    "wait": "circle-open",
+    "release": "triangle-down",
+    "lost": "x",
+    "late": "diamond",
+    "done": "star",
+}
 UP, DOWN = "#dff0e0", "#f3dedb"
 
 
