@@ -90,7 +90,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     span = Span(step_s=STEP_S, deadline_steps=JOB.deadline_steps)
-    windows = modelled(MARKET, None, span, starts=options.runs, seed=options.seed)
+    windows = modelled(MARKET, span, starts=options.runs, seed=options.seed)
     begin = time.perf_counter()
     best = [window_optimum_usd(window, JOB) for window in windows]
     optimum_ms = 1e3 * (time.perf_counter() - begin) / len(best)

@@ -85,6 +85,7 @@ def test_a_shadow_logs_what_it_would_have_done(shell: Shell) -> None:
         (("simulate", "--model", "--policies", "clever"), "--policies 'clever': no such policy"),
         (("simulate", "--model", "--deadline", "4h"), "impossible deadline"),
         (("simulate", "--model", "--deadline", "soon"), "--deadline: 'soon' is no duration"),
+        (("simulate", "--model", "--on-demand", "inf"), "--on-demand inf: not a price"),
         (("simulate", "--model", "--step", "2h"), "--step 2h: one second to one hour"),
         (("simulate", "--traces", "nowhere", "--on-demand", "3"), "nowhere: No such file or directory"),
         (("shadow", "--traces", ".", "--policy", "clever"), "--policy 'clever': no such policy"),

@@ -44,7 +44,7 @@ def trace_file(folder: Path, zone: str, data: object, gap: object = 600) -> None
 def test_the_same_seed_gives_the_same_answer_in_any_number_of_processes() -> None:
     policies = [UniformProgress(), OnDemand()]
     alone, parallel, other = (
-        simulate(modelled(BUILT_IN, None, SPAN, starts=3, seed=seed), job(20, 36), policies, processes=many)
+        simulate(modelled(BUILT_IN, SPAN, starts=3, seed=seed), job(20, 36), policies, processes=many)
         for seed, many in ((5, 1), (5, 2), (6, 1))
     )
 
@@ -213,9 +213,9 @@ def test_a_market_without_spot_or_with_recordings_is_no_model() -> None:
     taped = MarketFile(zones={"a": ZoneFile(region="r", spot=1.0, on_demand=2.0, trace=Path("a.json"))})
 
     with pytest.raises(BadInput, match="no zone of the market sells spot"):
-        modelled(steady, None, SPAN, starts=1, seed=0)
+        modelled(steady, SPAN, starts=1, seed=0)
     with pytest.raises(BadInput, match=r"zones\.a is recorded"):
-        modelled(taped, None, SPAN, starts=1, seed=0)
+        modelled(taped, SPAN, starts=1, seed=0)
 
 
 # -- the job --

@@ -165,12 +165,19 @@ def _too_short(samples: int, span: Span) -> BadInput:
 
 
 def modelled(
-    market: MarketFile, prices: Prices | None, span: Span, *, starts: int, seed: int, only: str | None = None
+    market: MarketFile,
+    span: Span,
+    *,
+    starts: int,
+    seed: int,
+    on_demand: float | None = None,
+    move_usd: float = 0.0,
+    only: str | None = None,
 ) -> list[KnownWindow]:
     """Windows made up from a market file: each start is a life of its own, by ``seed``.
 
     Args:
-        prices: go before the file's; None takes the file's cheapest on-demand price and its zones' spot prices.
+        on_demand: $/h of one node; None takes the file's cheapest.
         only: one zone's name; None: all that sell spot.
 
     Raises:
@@ -182,11 +189,11 @@ def modelled(
             raise BadInput(f"zones.{name} is recorded, not modelled", next_step="--traces FOLDER")
     if not zones:
         raise BadInput("no zone of the market sells spot", next_step="give a zone a `spot` price")
-    on_demand = min((z.on_demand for z in market.zones.values() if z.on_demand is not None), default=None)
-    if prices is None:
-        if on_demand is None:
-            raise BadInput("no zone of the market sells on-demand", next_step="give --on-demand, in $/h")
-        prices = Prices(on_demand=on_demand)
+    if on_demand is None:
+        on_demand = min((z.on_demand for z in market.zones.values() if z.on_demand is not None), default=None)
+    if on_demand is None:
+        raise BadInput("no zone of the market sells on-demand", next_step="give --on-demand, in $/h")
+    prices = Prices(on_demand=on_demand, move_usd=move_usd)
     windows = []
     for number in range(starts):
         life = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
@@ -195,7 +202,7 @@ def modelled(
                 name,
                 seed=life,
                 hours=span.hours + span.step_s / SECONDS_PER_HOUR,
-                spot_usd_per_hour=prices.by_zone.get(name, zone.spot or 0.0),
+                spot_usd_per_hour=zone.spot or 0.0,
                 gap_s=float(span.step_s),
                 shape=zone.shape,
                 starts_up=zone.starts_up,

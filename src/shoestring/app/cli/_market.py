@@ -114,19 +114,21 @@ class Stage:
         market = load_market(self.settings.market)
         if self.wanted.spot:
             raise BadInput("--spot is for recordings", next_step="write the prices into the market file")
-        on_demand = self.wanted.on_demand
-        if on_demand is None:
-            on_demand = min((z.on_demand for z in market.zones.values() if z.on_demand), default=None)
-        if on_demand is None:
-            raise BadInput("no zone of the market sells on-demand", next_step="give --on-demand, in $/h")
-        prices = self._prices(on_demand)
         names: list[str | None] = [None]
         if single:
             names = [name for name, zone in sorted(market.zones.items()) if zone.spot is not None]
         return [
             window
             for name in names
-            for window in modelled(market, prices, self.span, starts=starts, seed=seed, only=name)
+            for window in modelled(
+                market,
+                self.span,
+                starts=starts,
+                seed=seed,
+                on_demand=self.wanted.on_demand,
+                move_usd=self.wanted.move_usd,
+                only=name,
+            )
         ]
 
     def _prices(self, on_demand: float) -> Prices:
@@ -138,9 +140,6 @@ class Stage:
                 by_zone[zone] = usd
             else:
                 usual = usd
-        for name, value in (("--on-demand", on_demand), ("--move-usd", self.wanted.move_usd)):
-            if not math.isfinite(value):
-                raise BadInput(f"{name} {value}: not a price", next_step="give dollars")
         return Prices(on_demand=on_demand, spot=usual, by_zone=by_zone, move_usd=self.wanted.move_usd)
 
 
@@ -151,6 +150,9 @@ def stage(wanted: Wanted, *, market: Path | None = None) -> Stage:
         BadInput: an option that can't be read, or a job that can't be simulated; says why.
     """
     settings = load_settings({"market": market})
+    for name, usd in (("--on-demand", wanted.on_demand), ("--move-usd", wanted.move_usd)):
+        if usd is not None and not math.isfinite(usd):
+            raise BadInput(f"{name} {usd}: not a price", next_step="give dollars, e.g. 3.06")
     loaded = jobfile.load(wanted.job, env=jobfile.parse_env(wanted.env, os.environ))
     if wanted.task >= len(loaded.tasks):
         raise BadInput(
