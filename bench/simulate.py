@@ -113,9 +113,7 @@ def main() -> int:
 def _long(days: int, seed: int) -> dict[str, float]:
     hours = days * 24
     job = KnownJob(work_s=hours * 3600, restart_s=720, deadline_steps=round(hours * 1.25))
-    windows = modelled(
-        MARKET, None, Span(step_s=3600, deadline_steps=job.deadline_steps), starts=1, seed=seed
-    )
+    windows = modelled(MARKET, Span(step_s=3600, deadline_steps=job.deadline_steps), starts=1, seed=seed)
     row = rates(windows, POLICIES["deadline"], job)
     print(f"a job of {days} days under the deadline policy, an hour a step: {row['seconds']:.1f} s")
     return row
