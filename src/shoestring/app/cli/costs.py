@@ -11,6 +11,7 @@ from rich.text import Text
 
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger
 from shoestring.app.cli._show import console, print_json
+from shoestring.app.cli._unit_costs import tell_unit_costs
 from shoestring.domain.text import printable
 from shoestring.store.answers import Answer, Question
 from shoestring.workflows.allocation import AllocationPreview, preview, preview_json, read_rules
@@ -19,7 +20,9 @@ from shoestring.workflows.outlook import Outlook, outlook, outlook_json, sentenc
 
 
 def command(
-    by: Annotated[str, typer.Option(help="Dimensions, e.g. team,experiment,day.")] = "team",
+    by: Annotated[
+        str | None, typer.Option(help="Dimensions, e.g. team,experiment,day; default: team.")
+    ] = None,
     metric: Annotated[str, typer.Option(help="effective | billed | list | contracted")] = "effective",
     since: Annotated[str | None, typer.Option(help="Day, month or `all`; default: this month.")] = None,
     until: Annotated[str | None, typer.Option(help="Day (not included) or month.")] = None,
@@ -30,6 +33,12 @@ def command(
         Path | None, typer.Option("--allocate", help="YAML of rules: preview shared cost.")
     ] = None,
     ahead: Annotated[bool, typer.Option("--outlook", help="Forecast the month; name odd days.")] = False,
+    unit: Annotated[
+        str | None, typer.Option(help="$ per run|epoch|million_samples|million_tokens|metric:NAME.")
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option("--leaderboard", help="Experiments by this metric (more is better) per $.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="Lines shown; 0 for all.")] = 30,
     ledger: LedgerOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
@@ -40,7 +49,7 @@ def command(
     everything = as_json or as_csv or parquet is not None or limit == 0
     question = question_of(
         today=datetime.now(UTC).date(),
-        by=by,
+        by=by or ("team" if board is None else "experiment"),
         metric=metric,
         since=since,
         until=until,
@@ -50,6 +59,9 @@ def command(
         limit=None if everything else limit,
     )
     store = booked_ledger(ledger)
+    if unit is not None or board is not None:
+        tell_unit_costs(store, question, unit=unit, metric=board, as_json=as_json)
+        return
     if ahead:
         _tell_outlook(
             outlook(store, today=datetime.now(UTC).date(), by=question.by[0], metric=metric), as_json

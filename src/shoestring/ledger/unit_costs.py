@@ -1,0 +1,154 @@
+"""What a unit of work cost: dollars of runs over what their heartbeats say was done. Unknown stays None."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from shoestring.domain.run import Heartbeat
+from shoestring.domain.units import money
+from shoestring.ledger.receipt import Receipt
+
+MILLION = 1e6
+UNITS = ("run", "epoch", "million_samples", "million_tokens", "metric:NAME")
+POINT = "metric:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunWork:
+    """A run as unit costs see it.
+
+    Attributes:
+        keys: what it is grouped by; None where it has no such label.
+        usd: over its whole life; None when a part of its use has no known price.
+        beats: the newest heartbeat of each attempt, newest first.
+    """
+
+    run_id: str
+    keys: tuple[str | None, ...]
+    usd: Decimal | None
+    beats: tuple[Heartbeat, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitCost:
+    """What a group of runs paid for each unit.
+
+    Attributes:
+        usd, units: of the runs that count; ``usd_per_unit`` is their quotient, None if nothing is known or done.
+        left_out: runs whose dollars or units are unknown.
+    """
+
+    keys: tuple[str | None, ...]
+    runs: int
+    left_out: int
+    usd: Decimal | None
+    units: float | None
+
+    @property
+    def usd_per_unit(self) -> float | None:
+        """Dollars for one unit."""
+        if self.usd is None or self.units is None or self.units <= 0:
+            return None
+        return float(self.usd) / self.units
+
+    @property
+    def units_per_usd(self) -> float | None:
+        """Units for one dollar; None for what cost nothing, too."""
+        if self.usd is None or self.units is None or self.usd <= 0:
+            return None
+        return self.units / float(self.usd)
+
+
+def beats_of(paid: Receipt) -> tuple[Heartbeat, ...]:
+    """A run's last words in each attempt, newest first."""
+    beats = [line.attempt.observation.heartbeat for line in paid.attempts]
+    return tuple(sorted((b for b in beats if b is not None), key=lambda b: b.at, reverse=True))
+
+
+def unit_costs(runs: Iterable[RunWork], unit: str) -> tuple[UnitCost, ...]:
+    """Dollars per unit for each group, the dearest first and the unknown last.
+
+    Counts of work (runs, epochs, samples, tokens) add up over the runs of a group. A metric does not: the group's
+    points are its best run's (more is better), and all its runs paid for them, those that led nowhere too.
+
+    Args:
+        unit: one of UNITS; ``metric:accuracy`` is dollars per point of that metric.
+
+    Raises:
+        ValueError: there is no such unit.
+    """
+    measure = measure_of(unit)
+    groups: dict[tuple[str | None, ...], list[RunWork]] = {}
+    for run in runs:
+        groups.setdefault(run.keys, []).append(run)
+    cost = _of_best if unit.startswith(POINT) else _of_sum
+    lines = [cost(keys, group, measure) for keys, group in groups.items()]
+    return tuple(sorted(lines, key=lambda line: (-_or(line.usd_per_unit, -1.0), _order(line.keys))))
+
+
+def leaderboard(runs: Iterable[RunWork], metric: str) -> tuple[UnitCost, ...]:
+    """Groups by points of a metric per dollar, the best first and the unknown last; more must be better."""
+    lines = unit_costs(runs, f"{POINT}{metric}")
+    return tuple(sorted(lines, key=lambda line: (line.units_per_usd is None, -_or(line.units_per_usd, 0.0))))
+
+
+def measure_of(unit: str) -> Callable[[RunWork], float | None]:
+    """How many of a unit a run did. Raises ValueError for what is no unit."""
+    if unit.startswith(POINT) and len(unit) > len(POINT):
+        return lambda run: _newest(run.beats, unit.removeprefix(POINT))
+    measures: Mapping[str, Callable[[RunWork], float | None]] = {
+        "run": lambda _: 1.0,
+        "epoch": lambda run: _newest(run.beats, "epoch"),
+        "million_samples": lambda run: _scaled(
+            next((b.samples for b in run.beats if b.samples is not None), None)
+        ),
+        "million_tokens": lambda run: _scaled(_newest(run.beats, "tokens", "num_input_tokens_seen")),
+    }
+    if unit not in measures:
+        raise ValueError(f"no unit {unit!r}")
+    return measures[unit]
+
+
+def _of_sum(
+    keys: tuple[str | None, ...], group: Sequence[RunWork], measure: Callable[[RunWork], float | None]
+) -> UnitCost:
+    known = [(run.usd, done) for run in group if run.usd is not None and (done := measure(run)) is not None]
+    return UnitCost(
+        keys=keys,
+        runs=len(group),
+        left_out=len(group) - len(known),
+        usd=sum((usd for usd, _ in known), money(0)) if known else None,
+        units=sum(done for _, done in known) if known else None,
+    )
+
+
+def _of_best(
+    keys: tuple[str | None, ...], group: Sequence[RunWork], measure: Callable[[RunWork], float | None]
+) -> UnitCost:
+    points = [value for run in group if (value := measure(run)) is not None]
+    paid = [run.usd for run in group if run.usd is not None]
+    unpriced = len(group) - len(paid)  # their dollars belong to the points: without them no figure is true
+    return UnitCost(
+        keys=keys,
+        runs=len(group),
+        left_out=unpriced,
+        usd=None if unpriced else sum(paid, money(0)),
+        units=max(points, default=None),
+    )
+
+
+def _newest(beats: Sequence[Heartbeat], *names: str) -> float | None:
+    """The newest value of the first name that a heartbeat has."""
+    return next((b.metrics[name] for b in beats for name in names if name in b.metrics), None)
+
+
+def _scaled(count: float | None) -> float | None:
+    return None if count is None else count / MILLION
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+def _order(keys: tuple[str | None, ...]) -> tuple[str, ...]:
+    return tuple(key or "" for key in keys)

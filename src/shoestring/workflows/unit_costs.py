@@ -1,0 +1,110 @@
+"""`shoestring costs --unit` and `--leaderboard`: the ledger's dollars of runs over what the runs reported."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from shoestring.domain.errors import BadInput
+from shoestring.ledger.receipt import Receipt
+from shoestring.ledger.unit_costs import (
+    UNITS,
+    RunWork,
+    UnitCost,
+    beats_of,
+    leaderboard,
+    measure_of,
+    unit_costs,
+)
+from shoestring.store.answers import Condition, Question, ask
+from shoestring.store.charges import ChargeStore
+from shoestring.store.charges_schema import LABEL_COLUMNS
+
+# Refunds and restatements of something else are no price of work.
+PRICES_OF_WORK = (
+    Condition(dimension="charge", operator="!=", value="Credit"),
+    Condition(dimension="class", operator="!=", value="Correction"),
+)
+
+
+def cost_per_unit(
+    store: ChargeStore, receipts: Sequence[Receipt], question: Question, unit: str
+) -> tuple[UnitCost, ...]:
+    """Dollars per unit, grouped by labels of runs. Raises BadInput for an unknown unit or label."""
+    try:
+        measure_of(unit)
+    except ValueError as error:
+        raise BadInput(f"--unit: {error}", next_step=f"one of: {', '.join(UNITS)}") from None
+    return unit_costs(works(store, receipts, question), unit)
+
+
+def metric_per_dollar(
+    store: ChargeStore, receipts: Sequence[Receipt], question: Question, metric: str
+) -> tuple[UnitCost, ...]:
+    """Groups by their best value of a metric per dollar. Raises BadInput naming the metrics there are."""
+    runs = works(store, receipts, question)
+    there = sorted({name for run in runs for beat in run.beats for name in beat.metrics})
+    if metric not in there:
+        raise BadInput(
+            f"no run reported a metric {metric!r}",
+            next_step=f"there are: {', '.join(there) or 'none; report them with step(..., metrics={...})'}",
+        )
+    return leaderboard(runs, metric)
+
+
+def works(store: ChargeStore, receipts: Sequence[Receipt], question: Question) -> list[RunWork]:
+    """Runs that ended (or go on) within the question's days, each with the dollars of its whole life.
+
+    Dollars are the ledger's, so a run that was billed counts as billed. Without its charges in the ledger, or
+    with unrated use, they are None. ``where`` chooses charges; a run that has none of them is left out.
+    """
+    for name in question.by:
+        if name not in LABEL_COLUMNS:
+            raise BadInput(f"can't group runs by {name!r}", next_step=f"one of: {', '.join(LABEL_COLUMNS)}")
+    answer = ask(
+        store, Question(by=("run",), metric=question.metric, where=(*question.where, *PRICES_OF_WORK))
+    )
+    dollars = {row.keys[0]: row.usd for row in answer.rows}
+    return [
+        RunWork(
+            run_id=paid.run_id,
+            keys=tuple(_label(paid, name) for name in question.by),
+            usd=None if paid.unrated else dollars.get(paid.run_id),
+            beats=beats_of(paid),
+        )
+        for paid in receipts
+        if _within(paid, question) and (paid.run_id in dollars or not question.where)
+    ]
+
+
+def _within(paid: Receipt, question: Question) -> bool:
+    day = paid.until.date()
+    return (question.since is None or day >= question.since) and (
+        question.until is None or day < question.until
+    )
+
+
+def _label(paid: Receipt, name: str) -> str | None:
+    if name == "run":
+        return paid.run_id
+    if name == "user":
+        return paid.labels.get("user") or paid.user or None
+    return paid.labels.get(name)
+
+
+def unit_costs_json(by: Sequence[str], unit: str, lines: Sequence[UnitCost]) -> dict[str, Any]:
+    """Unit costs as plain data: unknown as null."""
+    return {
+        "by": list(by),
+        "unit": unit,
+        "rows": [
+            {
+                **dict(zip(by, line.keys, strict=True)),
+                "runs": line.runs,
+                "runs_left_out": line.left_out,
+                "usd": None if line.usd is None else float(line.usd),
+                "units": line.units,
+                "usd_per_unit": line.usd_per_unit,
+                "units_per_usd": line.units_per_usd,
+            }
+            for line in lines
+        ],
+    }
