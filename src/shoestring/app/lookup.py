@@ -7,6 +7,7 @@ import psutil
 from shoestring.app.site import Site, find_site, sites
 from shoestring.app.wiring import open_doors
 from shoestring.domain import codec
+from shoestring.domain.facts import MarketSeen, RunSubmitted
 from shoestring.ports import Journal
 from shoestring.supervisor.book import Book
 from shoestring.workflows.status import describe_decision, status_of
@@ -26,8 +27,6 @@ def supervised(site: Site) -> bool:
 
 def book_of(journal: Journal) -> Book:
     """The fold of all facts that matter to people."""
-    from shoestring.domain.facts import MarketSeen
-
     return Book(entry.fact for entry in journal.read() if not isinstance(entry.fact, MarketSeen))
 
 
@@ -39,10 +38,13 @@ def status_rows(run: str | None, last: int) -> list[dict[str, Any]]:
 
 def _rows(site: Site) -> list[dict[str, Any]]:
     live = site.live()
-    if live is not None and supervised(site):
-        return [dict(row) for row in live["runs"] if row["run_id"] == site.run_id]
+    attended = supervised(site)
+    if live is not None and attended:
+        rows = [dict(row) for row in live["runs"] if row["run_id"] == site.run_id]
+        if rows:
+            return rows
     doors = open_doors(site)
-    book = book_of(doors.journal)
+    book = _book_with_requests(doors.journal, site.run_id)
     rows = []
     for known in book.runs.values():
         if known.run_id != site.run_id:
@@ -56,6 +58,16 @@ def _rows(site: Site) -> list[dict[str, Any]]:
         )
         row = codec.to_json(status)
         row["decision"] = describe_decision(known)
-        row["unsupervised"] = not known.done and row["state"] != "suspended"
+        row["unsupervised"] = not attended and not known.done and row["state"] != "suspended"
         rows.append(row)
     return rows
+
+
+def _book_with_requests(journal: Journal, run_id: str) -> Book:
+    """The book, with a run that was submitted and that no supervisor has taken yet."""
+    requests = journal.asked()  # before the facts: what is taken in between is found among those
+    book = book_of(journal)
+    for _, fact in requests:
+        if isinstance(fact, RunSubmitted) and fact.run_id == run_id and run_id not in book.runs:
+            book.apply(fact)
+    return book

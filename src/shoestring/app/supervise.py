@@ -45,6 +45,8 @@ def spawn(site: Site, env: Mapping[str, str]) -> int:
         )
     assert process.stdin is not None
     with process.stdin as pipe:
+        # Written before the child can lead: it starts when its variables have come.
+        replace_json(site.live_file, {"at": None, "real": time.time(), "pid": process.pid, "runs": []})
         pipe.write(json.dumps(dict(env)).encode())
     return process.pid
 

@@ -191,7 +191,7 @@ def _options(site: Site, scale: float) -> Options:
         failures_max=settings.failures_max,
         sweep_s=SWEEP_REAL_S * scale,
         orphan_grace_s=30.0 if scale == 1.0 else 3.0 * scale,
-        visible_s=120.0 if scale == 1.0 else 5.0 * scale,
+        visible_s=0.0,  # engines of this machine list an instance from the moment they grant it
         checkpoint_interval_s=SAVE_EVERY_REAL_S * scale if scale != 1.0 else 600.0,
         assumptions=Assumptions(bounds=bounds, egress_usd_per_gib=_egress_usd(site)),
     )

@@ -157,7 +157,8 @@ class SimExecutor:
         return self._look(instance)
 
     def poll(self, tokens: Sequence[str]) -> Mapping[str, Observation]:
-        return {token: self._look(self.instances[token]) for token in tokens if token in self.instances}
+        seen = {token: self._look(self.instances[token]) for token in tokens if token in self.instances}
+        return seen | {t: self._barred(t) for t in tokens if t in self.barred and t not in seen}
 
     def logs(self, token: str, offset: int = 0, limit: int = 1 << 20) -> tuple[bytes, int]:
         return b"", offset
@@ -201,6 +202,11 @@ class SimExecutor:
                 start, end = self.clock.at(instance.launched_s), self.clock.at(end_s)
                 lines.append(BillLine(token=token, kind="compute", start=start, end=end, amount_usd=amount))
         return tuple(lines)
+
+    def _barred(self, token: str) -> Observation:
+        """A token that was cancelled before it was asked for never starts."""
+        end = Exit(kind=ExitKind.NO_START, at=self.clock.now(), detail="cancelled before it began")
+        return Observation(attempt_id=token, outcome=Outcome.ENDED, exit=end)
 
     # -- what happened since the last look --
 

@@ -19,6 +19,8 @@ from shoestring.domain.fleet import Launch, Release, Suspend
 from shoestring.domain.offer import Offer
 from shoestring.domain.run import Attempt, CheckpointFact, ExitKind, Observation, Outcome, RunState
 
+NEVER_LISTED = "the engine never listed this launch"
+
 
 @dataclass(slots=True)
 class AttemptBook:
@@ -31,7 +33,7 @@ class AttemptBook:
     intended_at: datetime
     observation: Observation
     completed: str | None = None
-    stopping: str | None = None  # why we asked it to end: move | suspend:<cause> | cancel | hang
+    stopping: str | None = None  # why we asked it to end: move | suspend:<cause> | cancel | hang | too_late
     stopping_since: datetime | None = None
     move_to: str | None = None
     stop_sent: bool = False  # not a fact: after a crash the stop is simply said again
@@ -39,6 +41,12 @@ class AttemptBook:
     @property
     def ended(self) -> bool:
         return self.observation.outcome is Outcome.ENDED
+
+    @property
+    def given_up(self) -> bool:
+        """Taken as never started because no engine listed it, and nothing seen of it since."""
+        end = self.observation.exit
+        return end is not None and end.kind is ExitKind.NO_START and end.detail == NEVER_LISTED
 
     def value(self, run_id: str) -> Attempt:
         """The attempt as an immutable value, for the ledger."""
@@ -102,6 +110,7 @@ class Book:
     def __init__(self, facts: Iterable[Fact] = ()) -> None:
         self.runs: dict[str, RunBook] = {}
         self.tokens: dict[str, tuple[RunBook, AttemptBook]] = {}
+        self.given_up: dict[str, tuple[RunBook, AttemptBook]] = {}  # may yet show up, or run since they did
         self.actions = 0
         for fact in facts:
             self.apply(fact)
@@ -121,10 +130,7 @@ class Book:
             case Completed():
                 self._complete(run, fact)
             case Observed():
-                attempt = self._attempt(run, fact.observation.attempt_id)
-                attempt.observation = fact.observation
-                if attempt.ended:
-                    self._count_failure(run, attempt, fact.at)
+                self._observe(run, self._attempt(run, fact.observation.attempt_id), fact)
             case StateChanged():
                 assert not run.state.terminal, f"{run.run_id}: {run.state} is terminal and never changes"
                 run.state, run.cause = fact.state, fact.cause
@@ -169,21 +175,33 @@ class Book:
             live.stopping_since = fact.at
             live.move_to = fact.action.to_offer_id if isinstance(fact.action, Release) else None
 
+    def _observe(self, run: RunBook, attempt: AttemptBook, fact: Observed) -> None:
+        attempt.observation = fact.observation
+        if attempt.ended:
+            self._count_failure(run, attempt, fact.at)
+        elif attempt.token in self.given_up:
+            attempt.stopping, attempt.stopping_since = "too_late", fact.at
+        if attempt.given_up:
+            self.given_up[attempt.token] = (run, attempt)
+        elif attempt.ended:
+            self.given_up.pop(attempt.token, None)
+
     def _complete(self, run: RunBook, fact: Completed) -> None:
         for attempt in reversed(run.attempts):
             if attempt.id == fact.action_id:  # a launch's action id is its attempt's id
                 attempt.completed = fact.result
                 if fact.result == "no_capacity":
-                    count, _ = run.refused.get(attempt.offer.id, (0, fact.at))
-                    run.refused[attempt.offer.id] = (count + 1, fact.at)
-                elif fact.result == "done":
-                    run.refused.pop(attempt.offer.id, None)
+                    self._count_refusal(run, attempt, fact.at)
                 return
 
     def _count_failure(self, run: RunBook, attempt: AttemptBook, at: datetime) -> None:
         end = attempt.observation.exit
         if end is None:
             return
+        if end.kind is not ExitKind.NO_START:
+            run.refused.pop(attempt.offer.id, None)
+        elif attempt.completed == "done":  # granted, and yet nothing came: as good as a refusal
+            self._count_refusal(run, attempt, at)
         workload = run.submitted.workload
         recovers = end.code is not None and end.code in workload.recover_on_exit_codes
         killed = (
@@ -192,6 +210,11 @@ class Book:
         if (end.kind in (ExitKind.FAILED, ExitKind.HUNG) or killed) and not recovers:
             run.failures += 1
             run.last_failure_at = at
+
+    @staticmethod
+    def _count_refusal(run: RunBook, attempt: AttemptBook, at: datetime) -> None:
+        count, _ = run.refused.get(attempt.offer.id, (0, at))
+        run.refused[attempt.offer.id] = (count + 1, at)
 
     def _ask(self, run: RunBook, fact: Asked) -> None:
         if fact.budget_usd is not None:

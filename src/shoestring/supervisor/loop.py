@@ -8,7 +8,6 @@ here: jobs train and save on by themselves, and the next leader re-reads what re
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from shoestring.domain import codec
@@ -26,7 +25,6 @@ from shoestring.domain.facts import (
 from shoestring.domain.fleet import Action, FleetView, Hold, Launch, Release, RunView, Save, Suspend
 from shoestring.domain.offer import Offer
 from shoestring.domain.run import Exit, ExitKind, Observation, Outcome, RunState
-from shoestring.domain.units import seconds_between
 from shoestring.policies.base import Policy
 from shoestring.ports import Clock, Executor, JobSpec, Journal, Lease
 from shoestring.supervisor.book import AttemptBook, Book, RunBook
@@ -35,6 +33,7 @@ from shoestring.supervisor.eligible import Eligibility
 from shoestring.supervisor.options import Options, TickReport
 from shoestring.supervisor.outcome import after_end, material
 from shoestring.supervisor.sweep import Sweeper
+from shoestring.supervisor.unseen import awaited, settle
 from shoestring.supervisor.view import fleet_view, run_view
 
 SpentUsd = Callable[[RunBook, datetime], float]
@@ -97,6 +96,7 @@ class Supervisor:
         self._facts += self.sweeper.sweep(self.book, self.executors, self.lease.epoch, now)
         self._commit()
         finished = all(run.done or self._parked(run) for run in self.book.runs.values())
+        finished = finished and all(attempt.ended for _, attempt in self.book.given_up.values())
         actions = tuple(intent.action for _, intent in intents)
         return TickReport(now=now, view=view, actions=actions, decisions=len(view.runs), finished=finished)
 
@@ -188,6 +188,9 @@ class Supervisor:
             attempt = run.live
             if attempt is not None:
                 live.setdefault(run.submitted.executor, []).append((run, attempt))
+        for run, attempt in self.book.given_up.values():
+            if run.live is not attempt and awaited(attempt, now, self.options.visible_s):
+                live.setdefault(run.submitted.executor, []).append((run, attempt))
         for name, pairs in live.items():
             executor = self.executors[name]
             try:
@@ -211,10 +214,13 @@ class Supervisor:
         now: datetime,
     ) -> None:
         """Take in what an engine said of an attempt, and what follows for the run."""
-        if seen is None and self._may_still_show(attempt, now):
+        if attempt.given_up and (seen is None or seen.launched_at is None):
             return
         if seen is None:
-            seen = self._settle_unknown_token(attempt, executor, now)
+            visible_s = self.options.visible_s
+            seen = settle(attempt, executor, epoch=self.lease.epoch, now=now, visible_s=visible_s)
+        if seen is None:
+            return
         if material(attempt.observation, seen, self.options.heartbeat_s):
             self._note(Observed(run_id=run.run_id, at=now, observation=seen))
         else:
@@ -224,31 +230,6 @@ class Supervisor:
                 self._note(fact)
         elif attempt.stopping is not None and not attempt.stop_sent:
             self._stop(attempt, executor)
-
-    def _may_still_show(self, attempt: AttemptBook, now: datetime) -> bool:
-        """Engines list a new instance late: one that was granted is waited for."""
-        granted = attempt.completed == "done" and attempt.observation.launched_at is None
-        return granted and seconds_between(attempt.intended_at, now) < self.options.visible_s
-
-    def _settle_unknown_token(self, attempt: AttemptBook, executor: Executor, now: datetime) -> Observation:
-        """An engine that answers but does not know the token: the launch never happened, and now never will.
-
-        Barring the token first makes a late arrival harmless; whatever shows up all the same is an orphan.
-        """
-        if attempt.observation.launched_at is not None:
-            kind, detail = ExitKind.LOST, "the engine no longer knows this attempt"
-        else:
-            kind, detail = ExitKind.NO_START, "the launch never reached the engine"
-        try:
-            executor.cancel(attempt.token, self.lease.epoch, grace_s=0.0)
-        except ExecutorUnavailable as error:
-            return unknown(attempt.observation, str(error))
-        return replace(
-            attempt.observation,
-            outcome=Outcome.ENDED,
-            terminated_at=now if attempt.observation.launched_at else None,
-            exit=Exit(kind=kind, at=now, detail=detail),
-        )
 
     # -- decide ---------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ class Options:
         backoff_s: first pause after a failure or a refused launch; it doubles up to backoff_max_s.
         sweep_s: time between two orphan sweeps. orphan_grace_s: age from which an orphan is ended.
         heartbeat_s: a live attempt's progress is journaled at least so often.
-        visible_s: a granted launch may take so long to show in the engine's list.
+        visible_s: a launch may take so long to show in the engine's list; 0 where it shows at once.
     """
 
     tick_s: float = 10.0

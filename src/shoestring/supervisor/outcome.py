@@ -9,7 +9,7 @@ from shoestring.supervisor.book import AttemptBook, RunBook
 
 
 def after_end(run: RunBook, attempt: AttemptBook, now: datetime, failures_max: int) -> list[Fact]:
-    """State changes that follow from an attempt's end; empty when there is none.
+    """State changes that follow from an attempt's end; empty when there is none, or when a later attempt counts.
 
     Success wins over everything: a job that finished while it was being stopped has finished. Then what
     people asked for; then the difference between the user's code failing (bounded retries) and the world
@@ -17,7 +17,7 @@ def after_end(run: RunBook, attempt: AttemptBook, now: datetime, failures_max: i
     """
     end = attempt.observation.exit
     assert end is not None, f"{attempt.id} has ended without an exit"
-    if run.state.terminal:
+    if run.state.terminal or attempt is not run.attempts[-1]:
         return []
     if end.kind is ExitKind.DONE:
         return [_change(run, now, RunState.SUCCEEDED, "done")]

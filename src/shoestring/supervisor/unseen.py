@@ -1,0 +1,50 @@
+"""Launches that an engine granted, or may have, and does not list.
+
+Engines list new instances late. A token that stays unlisted is first waited for, then cancelled (which bars it,
+or ends what hides behind it), then waited for once more: only after that is it taken as never started. Whatever
+shows up later still is stopped, and its cost is charged to the attempt that asked for it.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from shoestring.domain.errors import ExecutorUnavailable
+from shoestring.domain.run import Exit, ExitKind, Observation, Outcome
+from shoestring.domain.units import seconds_between
+from shoestring.ports import Executor
+from shoestring.supervisor.book import NEVER_LISTED, AttemptBook
+from shoestring.supervisor.compare import unknown
+
+
+def settle(
+    attempt: AttemptBook, executor: Executor, *, epoch: int, now: datetime, visible_s: float
+) -> Observation | None:
+    """What to take an unlisted attempt for; None: as before, while it may still show.
+
+    Args:
+        visible_s: a launch may take so long to be listed, and a cancelled one so long to be listed as ended.
+    """
+    began = attempt.observation.launched_at is not None
+    asked_s = seconds_between(attempt.intended_at, now)
+    if not began and asked_s < visible_s:
+        return None
+    try:
+        executor.cancel(attempt.token, epoch, grace_s=0.0)
+    except ExecutorUnavailable as error:
+        return unknown(attempt.observation, str(error))
+    if began:
+        end = Exit(kind=ExitKind.LOST, at=now, detail="the engine no longer knows this attempt")
+        return replace(attempt.observation, outcome=Outcome.ENDED, terminated_at=now, exit=end)
+    if asked_s < 2 * visible_s:
+        return None
+    end = Exit(kind=ExitKind.NO_START, at=now, detail=NEVER_LISTED)
+    return replace(attempt.observation, outcome=Outcome.ENDED, exit=end)
+
+
+def awaited(attempt: AttemptBook, now: datetime, visible_s: float) -> bool:
+    """Whether a launch that was given up is still looked for: it runs after all, or was asked for not long ago."""
+    recent = now - attempt.intended_at < timedelta(seconds=LOOK_FOR * visible_s)
+    return not attempt.ended or recent
+
+
+LOOK_FOR = 30  # times as long as a launch may take to be listed

@@ -1,0 +1,96 @@
+"""Given an engine that hides an instance, when the loop looks for it, then nothing is doubled or left unpaid."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from tests.faults.crash import violations
+
+from shoestring.domain.run import ExitKind, Observation, RunState
+from shoestring.ports import JobSpec, LiveInstance
+from shoestring.sim.executor import SimExecutor, SimJob
+from shoestring.supervisor import Options, Supervisor
+from shoestring.testing import World, a_workload, submit
+
+OPTIONS = Options(tick_s=60.0, sweep_s=240.0, visible_s=120.0, backoff_s=300.0)
+JOB = SimJob(steps=7200, steps_per_s={"cpu": 1.0})
+
+
+class Hiding:
+    """An engine that lists its first ``count`` instances only ``hidden_s`` seconds after they were launched."""
+
+    def __init__(self, engine: SimExecutor, hidden_s: float, count: int = 1) -> None:
+        self._engine, self._hidden_s, self._count = engine, hidden_s, count
+        self._from: dict[str, float] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def submit(self, spec: JobSpec) -> Observation:
+        if len(self._from) < self._count:
+            self._from.setdefault(spec.token, self._engine.clock.elapsed_s + self._hidden_s)
+        seen = self._engine.submit(spec)
+        return Observation(attempt_id=seen.attempt_id, outcome=seen.outcome)
+
+    def poll(self, tokens: Sequence[str]) -> Mapping[str, Observation]:
+        return {t: seen for t, seen in self._engine.poll(tokens).items() if self._shows(t)}
+
+    def alive(self) -> tuple[LiveInstance, ...]:
+        return tuple(i for i in self._engine.alive() if self._shows(i.token))
+
+    def _shows(self, token: str) -> bool:
+        return self._engine.clock.elapsed_s >= self._from.get(token, 0.0)
+
+
+def supervised(hidden_s: float, *, count: int = 1, crash_at: int | None = None) -> tuple[World, Supervisor]:
+    """One job on steady spot, to its end; at tick ``crash_at`` a new leader takes over."""
+    world = World({"us-east-1a": [(0, 1000)]}, job=JOB, options=OPTIONS)
+    world.executor = Hiding(world.engine, hidden_s, count)  # type: ignore[assignment]
+    submit(world.journal, a_workload(work=None))
+    supervisor = world.supervisor()
+    if crash_at is not None:
+        supervisor.run(max_ticks=crash_at)
+        supervisor = world.supervisor()
+    assert supervisor.run(max_ticks=600)
+    return world, supervisor
+
+
+def test_an_instance_that_shows_late_is_waited_for() -> None:
+    world, supervisor = supervised(hidden_s=100.0)
+
+    (run,) = supervisor.book.runs.values()
+    assert run.state is RunState.SUCCEEDED and len(run.attempts) == 1
+    assert list(violations(world, supervisor)) == []
+
+
+def test_one_that_shows_only_after_it_was_given_up_is_charged_and_never_doubled() -> None:
+    world, supervisor = supervised(hidden_s=1200.0)
+
+    (run,) = supervisor.book.runs.values()
+    first, second = run.attempts[:2]
+    assert run.state is RunState.SUCCEEDED
+    assert first.observation.exit is not None and first.observation.exit.kind is ExitKind.STOPPED
+    assert first.observation.launched_at is not None and second.observation.launched_at is not None
+    assert list(violations(world, supervisor)) == []
+
+
+def test_a_new_leader_goes_on_looking_for_it() -> None:
+    world, supervisor = supervised(hidden_s=1200.0, crash_at=12)
+
+    assert list(violations(world, supervisor)) == []
+    assert supervisor.book.given_up == {}
+
+
+def test_an_offer_whose_launches_never_show_is_left_alone_for_ever_longer() -> None:
+    _, supervisor = supervised(hidden_s=1e9, count=5)
+
+    (run,) = supervisor.book.runs.values()
+    by_offer: dict[str, list[datetime]] = {}
+    for attempt in run.attempts:
+        by_offer.setdefault(attempt.offer.id, []).append(attempt.intended_at)
+    for asked in by_offer.values():
+        waits = [(b - a).total_seconds() for a, b in pairwise(asked)]
+        given_up_after = 2 * OPTIONS.visible_s
+        assert all(w >= given_up_after + OPTIONS.backoff_s * 2**n for n, w in enumerate(waits[:2]))
+    assert len(run.attempts) >= 6 and run.state is RunState.SUCCEEDED
