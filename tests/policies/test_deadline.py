@@ -226,7 +226,7 @@ def test_a_budget_that_runs_out_suspends_instead_of_destroying() -> None:
 def test_a_scope_without_allowance_suspends_too() -> None:
     left = Allowance(scope="team", remaining_usd=0.0)
 
-    assert isinstance(decide(job(10, 20, **on(SPOT_A)), offers(), allowances=(left,)), Suspend)
+    assert isinstance(decide(job(10, 20, allowances=(left,), **on(SPOT_A)), offers()), Suspend)
 
 
 def test_a_gang_is_priced_as_a_whole() -> None:

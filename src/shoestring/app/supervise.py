@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
+from shoestring.app.purse import Purse
 from shoestring.app.site import Site, find_site
 from shoestring.app.wiring import Doors, open_doors, tick_real_s
 from shoestring.domain import codec
@@ -77,6 +78,7 @@ def main(folder: Path) -> int:
             lease=lease,
             spent_usd=doors.spent_usd,
             env_of=lambda run_id: _complete(supervisor.book.runs[run_id], env),
+            allowances_of=Purse(doors.spent_usd).allowances,
             options=doors.options,
         )
         log.info("leading with epoch %d", lease.epoch)
@@ -127,6 +129,8 @@ def publish(supervisor: Supervisor, site: Site, doors: Doors, report: TickReport
         )
         row = codec.to_json(status)
         row["decision"] = describe_decision(run)
+        if run.run_id in seen:
+            row["over_budget"] = [a.scope for a in seen[run.run_id].allowances if a.remaining_usd <= 0]
         rows.append(row)
     replace_json(
         site.live_file,

@@ -63,6 +63,15 @@ class AttemptView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What is left of a budget for a scope, and what its owner wants done when nothing is."""
+
+    scope: str
+    remaining_usd: float
+    on_breach: str = "suspend"  # warn | hold | suspend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
     """What a policy may know of one run.
 
@@ -80,6 +89,8 @@ class RunView:
         move_usd: dollars to bring the checkpoint (and staged data) to a place; a place that is missing: 0.
         opportunity_usd_per_hour: by offer id, what others would pay for owned or reserved hours.
         p_capacity: by offer id, probability that a launch is granted; a missing id: unknown.
+        allowances: what the budgets that cover this run leave it, its own ``budget_usd`` aside.
+        fresh: nothing of it has run yet; a budget that holds new runs holds these.
     """
 
     run_id: str
@@ -104,6 +115,8 @@ class RunView:
     opportunity_usd_per_hour: Mapping[str, float] = field(default_factory=dict)
     p_capacity: Mapping[str, float] = field(default_factory=dict)
     bounds: Bounds = Bounds()
+    allowances: tuple[Allowance, ...] = ()
+    fresh: bool = False
 
     def work_left_on(self, offer: Offer) -> float | None:
         """Seconds of work left on this offer's accelerator; None if its speed is unknown."""
@@ -127,15 +140,6 @@ class PoolView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
-    """What is left of a budget for a scope, and what its owner wants done when nothing is."""
-
-    scope: str
-    remaining_usd: float
-    on_breach: str = "suspend"  # warn | hold | suspend
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetView:
     """Everything a policy may know, at one moment. Order of runs and offers carries no meaning."""
 
@@ -143,7 +147,6 @@ class FleetView:
     runs: tuple[RunView, ...]
     offers: Mapping[str, Offer]
     pools: tuple[PoolView, ...] = ()
-    allowances: tuple[Allowance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

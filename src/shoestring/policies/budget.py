@@ -4,15 +4,15 @@ Source of the rule: a dollar limit that kills a job without a checkpoint spends 
 produces nothing; a limit that saves first costs one save.
 """
 
-from shoestring.domain.fleet import Action, Allowance, FleetView, Launch, Reason, RunView, Suspend
+from shoestring.domain.fleet import Action, FleetView, Hold, Launch, Reason, RunView, Suspend
 from shoestring.domain.offer import Offer
 from shoestring.domain.units import SECONDS_PER_HOUR
 from shoestring.policies.base import usd_per_hour
 
 
-def remaining_usd(run: RunView, allowances: tuple[Allowance, ...]) -> float | None:
+def remaining_usd(run: RunView) -> float | None:
     """What this run may still spend: its own budget or a tighter scope that suspends; None: no limit."""
-    limits = [a.remaining_usd for a in allowances if a.on_breach == "suspend"]
+    limits = [a.remaining_usd for a in run.allowances if a.on_breach == "suspend"]
     if run.budget_usd is not None:
         limits.append(run.budget_usd - run.spent_usd)
     return min(limits) if limits else None
@@ -32,8 +32,11 @@ def start_cost_usd(run: RunView, offer: Offer) -> float:
 
 
 def within_budget(run: RunView, action: Action | None, view: FleetView) -> Action | None:
-    """``action``, or a suspension in its place when going on could pass the budget."""
-    remaining = remaining_usd(run, view.allowances)
+    """``action``, or a suspension in its place when going on could pass the budget, or a new run's wait."""
+    held = _held(run, action)
+    if held is not None:
+        return held
+    remaining = remaining_usd(run)
     if remaining is None:
         return action
     offer_id = (
@@ -55,5 +58,22 @@ def within_budget(run: RunView, action: Action | None, view: FleetView) -> Actio
             text=f"{remaining:.2f} $ left, and going on needs {needed:.2f} $ before the next safe stop",
             numbers={"remaining_usd": remaining, "needed_usd": needed, "spent_usd": run.spent_usd},
             runner_up="go on",
+        ),
+    )
+
+
+def _held(run: RunView, action: Action | None) -> Hold | None:
+    """A new run waits where a used-up budget holds new runs; what has begun goes on."""
+    used_up = [a for a in run.allowances if a.on_breach == "hold" and a.remaining_usd <= 0]
+    if not (run.fresh and used_up and isinstance(action, Launch)):
+        return None
+    tightest = min(used_up, key=lambda a: (a.remaining_usd, a.scope))
+    return Hold(
+        run_id=run.run_id,
+        reason=Reason(
+            code="budget_hold",
+            text=f"the budget of {tightest.scope} is used up; waits for: shoestring budget approve {run.run_id}",
+            numbers={"remaining_usd": tightest.remaining_usd},
+            runner_up=f"launch {action.offer_id}" if isinstance(action, Launch) else None,
         ),
     )

@@ -22,7 +22,17 @@ from shoestring.domain.facts import (
     RunSubmitted,
     StateChanged,
 )
-from shoestring.domain.fleet import Action, FleetView, Hold, Launch, Release, RunView, Save, Suspend
+from shoestring.domain.fleet import (
+    Action,
+    Allowance,
+    FleetView,
+    Hold,
+    Launch,
+    Release,
+    RunView,
+    Save,
+    Suspend,
+)
 from shoestring.domain.offer import Offer
 from shoestring.domain.run import Exit, ExitKind, Observation, Outcome, RunState
 from shoestring.policies.base import Policy
@@ -38,6 +48,7 @@ from shoestring.supervisor.view import fleet_view, run_view
 
 SpentUsd = Callable[[RunBook, datetime], float]
 EnvOf = Callable[[str], Mapping[str, str]]
+AllowancesOf = Callable[[RunBook, datetime], tuple[Allowance, ...]]
 
 
 class Supervisor:
@@ -48,6 +59,7 @@ class Supervisor:
         policy: decides for the whole fleet.
         spent_usd: rates a run's use so far (the ledger's fast path).
         env_of: environment of a run's job, secrets among it; asked at each launch, never stored.
+        allowances_of: what the budgets that cover a run leave it.
         lease: the right to decide; every journal write and engine call carries its epoch.
     """
 
@@ -61,10 +73,12 @@ class Supervisor:
         lease: Lease,
         spent_usd: SpentUsd,
         env_of: EnvOf = lambda run_id: {},
+        allowances_of: AllowancesOf = lambda run, now: (),
         options: Options | None = None,
     ) -> None:
         self.journal, self.executors, self.policy, self.clock = journal, executors, policy, clock
         self.lease, self.env_of, self.spent_usd = lease, env_of, spent_usd
+        self.allowances_of = allowances_of
         self.options = options or Options()
         self.book = Book()
         self.belief = policy.start()
@@ -251,6 +265,7 @@ class Supervisor:
                             now=now,
                             spent_usd=self.spent_usd(run, now),
                             assumptions=self.options.assumptions,
+                            allowances=self.allowances_of(run, now),
                         )
                     )
         view = fleet_view(views, self.offers, now)

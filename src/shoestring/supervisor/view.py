@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shoestring.domain.fleet import AttemptView, Bounds, FleetView, Phase, RunView
+from shoestring.domain.fleet import Allowance, AttemptView, Bounds, FleetView, Phase, RunView
 from shoestring.domain.offer import Offer
 from shoestring.domain.run import CheckpointFact, Observation, Outcome, RunState
 from shoestring.domain.units import SECONDS_PER_HOUR, seconds_between
@@ -45,7 +45,7 @@ class Progress:
 
 
 def fleet_view(runs: Iterable[RunView], offers: Mapping[str, Offer], now: datetime) -> FleetView:
-    """The whole view. Pools and allowances join it when somebody provides them."""
+    """The whole view. Pools join it when somebody provides them."""
     return FleetView(now=now, runs=tuple(runs), offers=offers)
 
 
@@ -57,12 +57,14 @@ def run_view(
     now: datetime,
     spent_usd: float,
     assumptions: Assumptions,
+    allowances: tuple[Allowance, ...] = (),
 ) -> RunView:
     """One run as the policy may see it.
 
     Args:
         eligible: ids of offers that passed the re-check's rules.
         spent_usd: rated so far, with storage and egress.
+        allowances: what the budgets that cover the run leave it.
     """
     checkpoints = run.checkpoints()
     progress = progress_of(run, checkpoints)
@@ -109,6 +111,8 @@ def run_view(
         checkpoint_place=place,
         move_usd=_move_usd(region, size, offers, eligible, assumptions),
         bounds=_bounds(max(restarts, default=restart_s), save_s, assumptions),
+        allowances=allowances,
+        fresh=all(a.observation.launched_at is None for a in run.attempts),
     )
 
 

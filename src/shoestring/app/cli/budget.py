@@ -10,6 +10,7 @@ from rich.text import Text
 
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger, open_ledger
 from shoestring.app.cli._show import console, print_json
+from shoestring.app.commitments import commitments
 from shoestring.app.site import user_name
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
@@ -34,7 +35,8 @@ def command(
     """Limits by label: spent, promised, forecast, day of breach; set, remove, or let a run pass."""
     now, user = datetime.now(UTC), user_name()
     if action == "show":
-        statuses = standing(booked_ledger(ledger), today=now.date())
+        promised = commitments() if ledger is None else ()
+        statuses = standing(booked_ledger(ledger), today=now.date(), commitments=promised)
         if as_json:
             print_json(standing_json(statuses))
         else:

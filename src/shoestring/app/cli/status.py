@@ -29,6 +29,8 @@ def command(
                 out.print(
                     f"  keeping its checkpoints goes on costing {row['storage_usd_per_day']:.4f} $ a day"
                 )
+        for scope in row.get("over_budget") or ():
+            out.print(f"{row['run_id']}: the budget of {scope} is used up; shoestring budget show")
         if row.get("away"):
             out.print(
                 f"{row['run_id']}: the engine does not answer ({row['away']}); nothing is taken for failed"
