@@ -3,11 +3,13 @@
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shoestring import jobfile
+from shoestring.app.checkout import with_code
 from shoestring.app.config import Settings
 from shoestring.app.site import Site, create_site, runs_folder, user_name
 from shoestring.app.supervise import spawn
@@ -53,9 +55,13 @@ def new_site(asked: Asked, settings: Settings, name: str) -> Site:
     )
 
 
-def plan_run(asked: Asked, job: jobfile.JobFile, site: Site, quotes: Quotes) -> Submission:
-    """What would be submitted; refuses what can be known to fail. Nothing is launched or paid."""
-    workload = with_checkpoint_folder(job.tasks[asked.task].workload, site)
+def plan_run(asked: Asked, workload: Workload, site: Site, quotes: Quotes) -> Submission:
+    """What would be submitted; refuses what can be known to fail. Nothing is launched or paid.
+
+    Args:
+        workload: the task's, with its code at hand; code in a repository that was not fetched is not looked at.
+    """
+    workload = with_checkpoint_folder(workload, site)
     digest = code_sha256(workload)
     return prepare(
         workload,
@@ -75,18 +81,18 @@ def plan_run(asked: Asked, job: jobfile.JobFile, site: Site, quotes: Quotes) -> 
 def start(asked: Asked, settings: Settings, job: jobfile.JobFile) -> tuple[Site, Submission]:
     """Create the site, submit the run and start its supervisor; the site remains if anything fails later."""
     task = job.tasks[asked.task]
-    if task.git is not None:
-        raise BadInput(
-            f"workdir {task.git.url}: cloning is not done here",
-            next_step="clone it and give the folder as workdir",
-        )
     env = {name: str(value) for name, value in task.environment.complete().items()}
     site = new_site(asked, settings, task.workload.name)
     check_writable(with_checkpoint_folder(task.workload, site).checkpoint, site)
     create_site(site)
     prepare_engine(site)
+    try:
+        workload = with_code(task, site.folder / "code")
+    except BadInput:
+        shutil.rmtree(site.folder)  # nothing was submitted
+        raise
     doors = open_doors(site)
-    submission = plan_run(asked, job, site, quotes_of(doors))
+    submission = plan_run(asked, workload, site, quotes_of(doors))
     doors.journal.ask(submission.fact)
     spawn(site, env)
     return site, submission

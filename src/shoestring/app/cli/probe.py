@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from shoestring.app.checkout import with_code
 from shoestring.app.cli._show import console, print_json
 from shoestring.app.config import Settings, load_settings
 from shoestring.app.launch import Asked, read_job
@@ -55,7 +56,6 @@ def command(
     if not 0 <= task < len(file.tasks):
         raise BadInput(f"--task {task}: {file.name} has {len(file.tasks)} tasks, from 0")
     chosen = file.tasks[task]
-    digest = code_sha256(chosen.workload)
     out = Console(stderr=True, markup=False, highlight=False) if as_json else console()
     folder = Path(tempfile.mkdtemp(prefix="shoestring-probe-"))
     try:
@@ -66,10 +66,12 @@ def command(
             raise BadInput(
                 f"{offer.id} can't run {chosen.workload.name}: {refusals[0].text}", next_step=refusals[0].fix
             )
+        workload = with_code(chosen, folder / "code")
+        digest = code_sha256(workload)
         measured = probe(
             engine,
             Subject(
-                workload=chosen.workload,
+                workload=workload,
                 offer=offer,
                 env=chosen.environment.complete(),
                 code_sha256=digest,

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from shoestring.app.checkout import with_code
 from shoestring.app.cli._show import console, print_json
 from shoestring.app.config import load_settings
 from shoestring.app.launch import Asked, read_job
@@ -64,11 +65,12 @@ def command(
         offer = stage.offers()[0]
         interval = chosen.workload.checkpoint.interval_s
         checkpoint = replace(chosen.workload.checkpoint, interval_s=min(interval or 2.0, 2.0))
+        workload = with_code(chosen, folder / "code")
         script = Script(
-            workload=replace(chosen.workload, checkpoint=checkpoint),
+            workload=replace(workload, checkpoint=checkpoint),
             offer=offer,
             env=chosen.environment.complete(),
-            code_sha256=code_sha256(chosen.workload),
+            code_sha256=code_sha256(workload),
             steps=steps,
             preemptions=preemptions,
             tolerance=tolerance,

@@ -75,7 +75,7 @@ def command(
     _check_tasks(file, asked)
     if dryrun or not (yes or as_json or detach):
         site = new_site(asked, settings, file.tasks[task].workload.name)
-        submission = plan_run(asked, file, site, quotes_without_a_site(settings))
+        submission = plan_run(asked, file.tasks[task].workload, site, quotes_without_a_site(settings))
         if dryrun and as_json:
             print_json(_summary(submission))
             return
