@@ -121,6 +121,14 @@ def test_a_rehearsal_proves_the_resume_and_opens_spot(shell: Shell) -> None:
     assert {a["market"] for a in shell.json("receipt")["attempts"]} == {"spot"}
 
 
+def test_a_rehearsal_on_the_own_machine_says_what_a_broken_script_printed(shell: Shell) -> None:
+    script = r"print('on my way \x1b[31m'); raise SystemExit(3)"
+    done = shell("rehearse", "--executor", "local", "--", sys.executable, "-c", script, code=1)
+
+    assert "failed even when it is left alone" in done.stderr
+    assert "| on my way" in done.stderr and "\x1b" not in done.stderr
+
+
 def test_a_script_that_never_saves_does_not_pass_the_rehearsal(shell: Shell) -> None:
     done = shell("rehearse", "--json", "--", sys.executable, "-c", "import time; time.sleep(0.5)", code=1)
 

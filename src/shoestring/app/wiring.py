@@ -231,6 +231,16 @@ def _data_prices(site: Site) -> DataPrices:
     )
 
 
+def stage_for(settings: Settings, folder: Path) -> ProcessExecutor:
+    """The machine, or a rehearsal stage in real time: what is measured there is real either way."""
+    if settings.executor == "rehearsal":
+        return rehearsal_stage(folder)
+    if settings.executor == "local":
+        create_local(folder)
+        return open_local(folder, load_machine(settings.machine))
+    raise _unknown_executor(settings.executor)
+
+
 def rehearsal_stage(folder: Path) -> ProcessExecutor:
     """A market in real time whose one zone never goes down: losses come from the rehearsal alone."""
     create_rehearsal(folder, STAGE)

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from shoestring.domain.errors import BadInput, ShoestringError
-from shoestring.domain.run import CheckpointFact, ExitKind, Observation, Outcome
+from shoestring.domain.run import CheckpointFact, Exit, ExitKind, Observation, Outcome
+from shoestring.domain.text import printable
 from shoestring.domain.units import seconds_between
 from shoestring.ports import Clock, Executor, JobSpec
 from shoestring.training.spool import ENV_STOP_AT_STEP
@@ -19,6 +20,7 @@ from shoestring.workflows.rehearsal import Preemption, Rehearsal, Script, judge,
 
 POLL_S = 0.1
 LIFE_MAX_S = 3600.0  # real seconds that one attempt of a rehearsal may take
+LAST_LINES, LOG_MAX = 8, 1 << 24
 NOTICE_S = 2.0  # real seconds: the shortest warning that a market here gives
 
 
@@ -44,19 +46,25 @@ def rehearse(
         ShoestringError: the script fails even when it is left alone, or takes too long.
     """
     say("reference run, left alone")
-    reference = _Life(executor, script, where("reference"), "reference").to_the_end()
+    alone = _Life(executor, script, where("reference"), "reference")
+    reference = alone.to_the_end()
     if reference.exit is None or reference.exit.kind is not ExitKind.DONE:
-        kind = reference.exit.kind if reference.exit else "unknown"
-        detail = f": {reference.exit.detail}" if reference.exit and reference.exit.detail else ""
-        raise ShoestringError(
-            f"the script {kind} even when it is left alone{detail}",
-            next_step="mend the script, then rehearse",
-        )
+        raise _failed_alone(reference.exit, alone.last_lines())
     if not reference.checkpoints:
         return never_saved(script, reference)
     preempted = _Preempted(executor, script, where("preempted"), _turning_points(reference, script), say)
     final = preempted.live()
     return judge(script, reference, final, tuple(preempted.lived), preempted.restores, executor.clock.now())
+
+
+def _failed_alone(end: Exit | None, printed: list[str]) -> ShoestringError:
+    what = "ended, nobody knows how," if end is None else str(end.kind)
+    detail = f" ({end.detail})" if end is not None and end.detail else ""
+    lines = "".join(f"\n  | {printable(line)}" for line in printed)
+    return ShoestringError(
+        f"the script {what} even when it is left alone{detail}{lines}",
+        next_step="mend the script, then rehearse",
+    )
 
 
 class _Life:
@@ -108,6 +116,11 @@ class _Life:
 
     def to_the_end(self) -> Observation:
         return self.watch(self.launch(), lambda seen: False)
+
+    def last_lines(self) -> list[str]:
+        """The end of what the newest attempt printed."""
+        data, _ = self.executor.logs(f"{self.name}-{self.attempts}", 0, LOG_MAX)
+        return [line for line in data.decode("utf-8", "replace").splitlines() if line.strip()][-LAST_LINES:]
 
 
 class _Preempted(_Life):

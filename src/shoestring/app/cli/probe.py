@@ -14,14 +14,12 @@ from rich.text import Text
 
 from shoestring.app.checkout import with_code
 from shoestring.app.cli._show import console, print_json
-from shoestring.app.config import Settings, load_settings
+from shoestring.app.config import load_settings
 from shoestring.app.launch import Asked, read_job
-from shoestring.app.wiring import records, rehearsal_stage
+from shoestring.app.wiring import records, stage_for
 from shoestring.domain.errors import DONE, INCONCLUSIVE, BadInput
 from shoestring.domain.run import Profile
 from shoestring.domain.units import describe_duration, parse_duration_s
-from shoestring.executors.local import create_local, load_machine, open_local
-from shoestring.executors.processes import ProcessExecutor
 from shoestring.jobfile import parse_env
 from shoestring.jobfile.code import code_sha256
 from shoestring.planner.feasible import feasible
@@ -59,7 +57,7 @@ def command(
     out = Console(stderr=True, markup=False, highlight=False) if as_json else console()
     folder = Path(tempfile.mkdtemp(prefix="shoestring-probe-"))
     try:
-        engine = _engine(settings, folder / "engine")
+        engine = stage_for(settings, folder / "engine")
         offer = engine.offers()[0]
         refusals = feasible(chosen.workload, offer, resume_proven=True)
         if refusals:
@@ -102,18 +100,6 @@ def _seconds(text: str) -> float:
         return parse_duration_s(text)
     except ValueError as error:
         raise BadInput(f"--for: {error}") from None
-
-
-def _engine(settings: Settings, folder: Path) -> ProcessExecutor:
-    """The machine, or a rehearsal stage in real time: what is measured is real either way."""
-    if settings.executor == "rehearsal":
-        return rehearsal_stage(folder)
-    if settings.executor == "local":
-        create_local(folder)
-        return open_local(folder, load_machine(settings.machine))
-    raise BadInput(
-        f"executor {settings.executor!r}: there is no such executor", next_step="one of local, rehearsal"
-    )
 
 
 def _show(out: Console, profile: Profile, total: int | None, whole: float | None) -> None:

@@ -15,8 +15,8 @@ from shoestring.app.checkout import with_code
 from shoestring.app.cli._show import console, print_json
 from shoestring.app.config import load_settings
 from shoestring.app.launch import Asked, read_job
-from shoestring.app.wiring import records, rehearsal_stage
-from shoestring.domain.errors import DONE, FAILED, BadInput
+from shoestring.app.wiring import records, stage_for
+from shoestring.domain.errors import DONE, FAILED
 from shoestring.domain.text import printable
 from shoestring.jobfile import parse_env
 from shoestring.jobfile.code import code_sha256
@@ -39,7 +39,10 @@ def command(
         typer.Option(help="Relative difference of the final losses that counts as resumed.", min=0),
     ] = None,
     task: Annotated[int, typer.Option(help="Which task of a file with several, from 0.")] = 0,
-    executor: Annotated[str, typer.Option(help="Where to rehearse: rehearsal.")] = "rehearsal",
+    executor: Annotated[str, typer.Option(help="Where: rehearsal | local.")] = "rehearsal",
+    machine: Annotated[
+        Path | None, typer.Option(help="YAML of the owned machine to rehearse on (local).")
+    ] = None,
     env: Annotated[
         list[str] | None, typer.Option("--env", help="NAME=VALUE, or NAME from this shell.")
     ] = None,
@@ -50,18 +53,14 @@ def command(
 
     Exit code 0 when it resumes, 1 when it does not. The proof opens spot for this code.
     """
-    load_settings()
-    if executor != "rehearsal":
-        raise BadInput(
-            f"executor {executor!r} can't be preempted on purpose", next_step="--executor rehearsal"
-        )
+    settings = load_settings({"executor": executor, "machine": machine})
     asked = Asked(job=job, argv=tuple(context.obj or ()), task=task, env=parse_env(env or [], os.environ))
     file = read_job(asked)
     chosen = file.tasks[task]
     folder = Path(tempfile.mkdtemp(prefix="shoestring-rehearsal-"))
     out = Console(stderr=True, markup=False, highlight=False) if as_json else console()
     try:
-        stage = rehearsal_stage(folder / "market")
+        stage = stage_for(settings, folder / "engine")
         offer = stage.offers()[0]
         interval = chosen.workload.checkpoint.interval_s
         checkpoint = replace(chosen.workload.checkpoint, interval_s=min(interval or 2.0, 2.0))
