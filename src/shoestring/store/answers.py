@@ -108,6 +108,7 @@ class Row:
     charges: int
     accelerator_hours: float | None
     energy_kwh: float | None
+    carbon_kg: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +180,7 @@ def _answer(engine: Any, table: str, question: Question) -> Answer:
     rows = engine.execute(
         f"""select {"".join(k + ", " for k in keys)} coalesce(sum({amount}), 0) as usd,
               coalesce(sum({in_usd("ListCost")}), 0), sum(x_Rows),
-              sum(x_AcceleratorSeconds) / 3600, sum(x_EnergyKwh)
+              sum(x_AcceleratorSeconds) / 3600, sum(x_EnergyKwh), sum(x_CarbonKg)
             from {table} {where} {group} order by usd desc, {", ".join(keys) or "1"}""",
         values,
     ).fetchall()
@@ -192,6 +193,7 @@ def _answer(engine: Any, table: str, question: Question) -> Answer:
             charges=int(r[width + 2] or 0),
             accelerator_hours=r[width + 3],
             energy_kwh=r[width + 4],
+            carbon_kg=r[width + 5],
         )
         for r in rows
     ]

@@ -96,10 +96,10 @@ def allowances(
     return allowances_for(labels, standing(store, today=today))
 
 
-def spending_of(store: ChargeStore, *, since: date | None) -> list[Spending]:
+def spending_of(store: ChargeStore, *, since: date | None, until: date | None = None) -> list[Spending]:
     """Daily effective cost by label; ``ours`` where it belongs to a run."""
     labels = tuple(LABEL_COLUMNS)
-    answer = ask(store, Question(by=("day", *labels), since=since))
+    answer = ask(store, Question(by=("day", *labels), since=since, until=until))
     return [
         Spending(
             day=date.fromisoformat(row.keys[0] or ""),

@@ -84,6 +84,7 @@ def answer_json(question: Question, answer: Answer) -> dict[str, Any]:
                 "charges": row.charges,
                 "accelerator_hours": row.accelerator_hours,
                 "energy_kwh": row.energy_kwh,
+                "carbon_kg": row.carbon_kg,
             }
             for row in answer.rows
         ],

@@ -1,4 +1,4 @@
-"""`shoestring savings`: realized on the bill, avoided by runs; two figures that are never added up."""
+"""`shoestring savings`: realized on the bill, avoided by runs, expected still; three figures never added up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,15 @@ from datetime import date
 from typing import Any
 
 from shoestring.domain.units import money
+from shoestring.ledger.expected import Expected, expected
 from shoestring.ledger.receipt import Receipt
 from shoestring.ledger.savings import Avoided, BilledSum, Realized, avoided, realized
-from shoestring.store.answers import counted_parts, in_usd
+from shoestring.store.answers import Condition, Question, ask, counted_parts, in_usd
 from shoestring.store.charges import ChargeStore
+from shoestring.store.charges_engine import ident
 
+NO_TEAM = "(no team)"
+DAYS_AHEAD = 30  # where the period has no bounds
 UNUSED = "(CommitmentDiscountStatus = 'Unused' or CapacityReservationStatus = 'Unused')"
 
 
@@ -20,6 +24,7 @@ class SavingsReport:
 
     realized: Realized
     avoided: Avoided
+    expected: tuple[Expected, ...] = ()
 
 
 def savings(
@@ -31,12 +36,36 @@ def savings(
         for r in receipts
         if (since is None or r.until.date() >= since) and (until is None or r.until.date() < until)
     ]
-    return SavingsReport(realized=realized(billed_sums(store, since, until)), avoided=avoided(ended))
+    return SavingsReport(
+        realized=realized(billed_sums(store, since, until)),
+        avoided=avoided(ended),
+        expected=_expected(store, ended, since, until),
+    )
+
+
+def _expected(
+    store: ChargeStore, ended: Sequence[Receipt], since: date | None, until: date | None
+) -> tuple[Expected, ...]:
+    """What idles and lies unused in the period, and would again in as many days."""
+    idle = Condition(dimension="part", operator="=", value="idle")
+    by_team = ask(store, Question(by=("team",), since=since, until=until, where=(idle,)))
+    everything = ask(store, Question(by=("charge",), since=since, until=until))
+    days = DAYS_AHEAD if since is None or until is None else (until - since).days
+    return expected(
+        {row.keys[0] or NO_TEAM: row.usd for row in by_team.rows}, everything.unused_usd, ended, days=days
+    )
 
 
 def billed_sums(store: ChargeStore, since: date | None, until: date | None) -> list[BilledSum]:
-    """The three prices of all use, by how it was priced. Credits and corrections are left out, as refunds
-    of something else are no saving."""
+    """The three prices of all use, by how it was priced."""
+    return [prices for _, prices in price_sums(store, since, until, ())]
+
+
+def price_sums(
+    store: ChargeStore, since: date | None, until: date | None, by: Sequence[str]
+) -> list[tuple[tuple[str | None, ...], BilledSum]]:
+    """The three prices of all use by columns of the cube, and by how it was priced. Credits and corrections are
+    left out, as refunds of something else are no saving."""
     bounds, values = ["coalesce(ChargeCategory, 'Usage') in ('Usage', 'Purchase')"], []
     if since is not None:
         bounds.append("x_Day >= ?")
@@ -45,29 +74,32 @@ def billed_sums(store: ChargeStore, since: date | None, until: date | None) -> l
         bounds.append("x_Day < ?")
         values.append(until)
     market = "case x_Market when 'spot' then 'Dynamic' when 'committed' then 'Committed' else 'Standard' end"
+    keys = "".join(f"{ident(column)}, " for column in by)
+    order = ", ".join(str(n + 1) for n in range(len(by) + 2))
     with store.connect() as engine:
         rows = engine.execute(
-            f"""select {market}, coalesce({UNUSED}, false),
+            f"""select {keys}{market}, coalesce({UNUSED}, false),
                   sum({in_usd("coalesce(ListCost, ContractedCost, EffectiveCost)")}),
                   sum({in_usd("coalesce(ContractedCost, EffectiveCost)")}), sum({in_usd("EffectiveCost")})
                 from {store.days_sql(counted_parts(store.manifest()))}
-                where {" and ".join(bounds)} and x_UsdPerUnit is not null group by 1, 2 order by 1, 2""",  # noqa: S608
+                where {" and ".join(bounds)} and x_UsdPerUnit is not null group by {order} order by {order}""",  # noqa: S608
             values,
         ).fetchall()
-    return [
-        BilledSum(
-            pricing=pricing,
-            unused=unused,
-            list_usd=money(listed or 0),
-            contracted_usd=money(contracted or 0),
-            effective_usd=money(effective or 0),
-        )
-        for pricing, unused, listed, contracted, effective in rows
-    ]
+    return [(tuple(row[: len(by)]), _billed_sum(*row[len(by) :])) for row in rows]
+
+
+def _billed_sum(pricing: str, unused: bool, listed: Any, contracted: Any, effective: Any) -> BilledSum:
+    return BilledSum(
+        pricing=pricing,
+        unused=unused,
+        list_usd=money(listed or 0),
+        contracted_usd=money(contracted or 0),
+        effective_usd=money(effective or 0),
+    )
 
 
 def savings_json(report: SavingsReport) -> dict[str, Any]:
-    """Both classes as plain data."""
+    """All classes as plain data."""
     r, a = report.realized, report.avoided
     return {
         "realized": {
@@ -89,5 +121,14 @@ def savings_json(report: SavingsReport) -> dict[str, Any]:
             "checkpoint_usd": float(a.checkpoint_usd),
             "baselines": list(a.baselines),
         },
-        "note": "realized and avoided overlap and are never added up",
+        "expected": [
+            {
+                "kind": e.kind,
+                "subject": e.subject,
+                "range_usd": [float(e.low_usd), float(e.high_usd)],
+                "reason": e.reason,
+            }
+            for e in report.expected
+        ],
+        "note": "realized, avoided and expected overlap and are never added up",
     }

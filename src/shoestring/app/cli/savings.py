@@ -7,8 +7,11 @@ from rich.text import Text
 
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger
 from shoestring.app.cli._show import console, print_json
+from shoestring.domain.text import printable
 from shoestring.workflows.costs import day_of
 from shoestring.workflows.savings import SavingsReport, savings, savings_json
+
+MOST = 10
 
 
 def command(
@@ -17,7 +20,7 @@ def command(
     ledger: LedgerOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """What was saved: on the bill, and against each run's named baseline; never added up."""
+    """What was saved on the bill, and against each run's baseline; what could still be; never added up."""
     from shoestring.app.book_runs import all_receipts
 
     report = savings(
@@ -56,4 +59,12 @@ def _show(report: SavingsReport) -> None:
             "dim",
         )
     )
-    out.print(Text("  the two overlap and are never added up", "dim"))
+    out.print(Text("expected: could still be cut, in as many days again", "bold"))
+    for e in report.expected[:MOST]:
+        told = f"  {e.low_usd:,.2f} to {e.high_usd:,.2f} $  {printable(e.subject)}: {printable(e.reason)}"
+        out.print(Text(told))
+    if len(report.expected) > MOST:
+        out.print(Text(f"  and {len(report.expected) - MOST} more (--json)", "dim"))
+    if not report.expected:
+        out.print(Text("  nothing idle, unused or left lying was found", "dim"))
+    out.print(Text("  the three overlap and are never added up", "dim"))

@@ -1,0 +1,39 @@
+"""List price to paid, for every run and for everything together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from shoestring.ledger.savings_chain import Chain, ChainSum, chain, chains_by_run
+from shoestring.store.charges import ChargeStore
+from shoestring.workflows.savings import price_sums
+
+RUNS_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chains:
+    """The chain of everything, and of the runs with the dearest list prices."""
+
+    total: Chain
+    runs: tuple[Chain, ...]
+
+
+def savings_chains(store: ChargeStore, *, since: date | None, until: date | None) -> Chains:
+    """The chains of the charges of some days."""
+    sums = [
+        ChainSum(run_id=run_id, part=part, prices=prices)
+        for (run_id, part), prices in price_sums(store, since, until, ("x_RunId", "x_CostPart"))
+    ]
+    return Chains(total=chain(sums), runs=chains_by_run(sums, RUNS_SHOWN))
+
+
+def chains_json(found: Chains) -> dict[str, Any]:
+    """Chains as plain data: signed steps, and what they add up to."""
+    return {"total": _chain(found.total), "runs": [_chain(c) for c in found.runs]}
+
+
+def _chain(found: Chain) -> dict[str, Any]:
+    steps: Sequence[dict[str, Any]] = [{"step": n, "usd": float(usd)} for n, usd in found.steps.items()]
+    return {"run": found.run_id, "steps": steps, "paid_usd": float(found.paid_usd)}
