@@ -119,9 +119,7 @@ def _events(number: int, seen: Observation) -> list[Event]:
     return found
 
 
-def _thinned(
-    points: tuple[tuple[datetime, float], ...], most: int
-) -> tuple[tuple[datetime, float], ...]:
+def _thinned(points: tuple[tuple[datetime, float], ...], most: int) -> tuple[tuple[datetime, float], ...]:
     """At most so many points, evenly chosen, the first and the last among them."""
     if len(points) <= most:
         return points

@@ -33,6 +33,7 @@ VERBS: dict[str, Verb] = {
     "savings": Verb(
         module="savings", help="What was saved, on the bill and against baselines.", group="Money"
     ),
+    "lookback": Verb(module="lookback", help="What a bill would have cost otherwise.", group="Money"),
     "report": Verb(module="report", help="One page for engineer, lead and finance.", group="Money"),
     "focus": Verb(module="focus", help="Export FOCUS files, and check any for conformance.", group="Money"),
     "probe": Verb(module="probe", help="Measure a job's speed and size in a short run.", group="Jobs"),

@@ -28,7 +28,9 @@ def render(document: Mapping[str, Any]) -> str:
         from jinja2 import Environment, PackageLoader, StrictUndefined
         from plotly.offline import get_plotlyjs
     except ImportError:
-        raise BadInput("--html needs plotly and jinja2", next_step="pip install 'shoestring[report]'") from None
+        raise BadInput(
+            "--html needs plotly and jinja2", next_step="pip install 'shoestring[report]'"
+        ) from None
     environment = Environment(
         loader=PackageLoader("shoestring.app.report"),
         autoescape=True,

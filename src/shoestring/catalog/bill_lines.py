@@ -1,0 +1,112 @@
+"""Which hardware a line of a bill paid for: senders name it by instance type, by product text or not at all."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from shoestring.catalog.load import Catalog
+
+_PROVIDERS = (
+    ("aws", "amazon"),
+    ("gcp", "google"),
+    ("azure", "microsoft"),
+    ("azure", "azure"),
+    ("oci", "oracle"),
+)
+_ACCELERATOR = re.compile(
+    r"\b(?P<count>\d{1,2})?\s*(?:x\s*)?(?:nvidia\s+)?(?:tesla\s+)?"
+    r"(?P<name>GH200|GB200|B[23]00|H[12]00|A100|A10G|A10|A40|L40S|L40|L4|V100|P100|T4|K80|MI[23]\d\dX?|"
+    r"Gaudi\s?\d?|Trainium\s?\d?|RTX[ -]?[A-Z]?\d{4}|TPU[ -]?v\d\w*)\b(?:\D{0,6}(?P<memory>40|80)\s?GB)?",
+    re.IGNORECASE,
+)
+
+
+def plain(text: str) -> str:
+    """Letters and digits only, in lower case: ``Standard_ND96isr_H100_v5`` and ``nd96isr h100 v5`` meet here."""
+    return re.sub(r"[^a-z0-9]", "", text.lower()).removeprefix("standard")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """What was paid by the hour.
+
+    Attributes:
+        instance_type: None when only accelerators are named (their hosts may be lines of their own).
+        count: accelerators in one hour of this line.
+    """
+
+    accelerator: str
+    count: float
+    instance_type: str | None = None
+
+
+class Recognizer:
+    """Reads hardware out of the texts of a bill's line; knows what the catalog knows."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def provider(self, name: str | None) -> str | None:
+        """The catalog's word for a sender of bills; None for one it has no prices of.
+
+        >>> from shoestring.catalog.load import embedded
+        >>> Recognizer(embedded()).provider("Amazon Web Services, Inc.")
+        'aws'
+        """
+        text = plain(name or "")
+        for known in sorted(set(self._catalog.columns["provider"])):
+            if text.startswith(known):
+                return known
+        return next((key for key, mark in _PROVIDERS if mark in text), None)
+
+    def hardware(self, provider: str | None, *texts: str | None) -> Hardware | None:
+        """The hardware that the first telling text names; None if no text names any accelerator."""
+        given = [t for t in texts if t]
+        for text in given:
+            found = self._by_type(provider, text)
+            if found is not None:
+                return found
+        for text in given:
+            found = self._by_accelerator(text)
+            if found is not None:
+                return found
+        return None
+
+    @cached_property
+    def _types(self) -> dict[tuple[str, str], Hardware]:
+        c = self._catalog.columns
+        return {
+            (provider, plain(kind)): Hardware(accelerator=chip, count=float(count or 0), instance_type=kind)
+            for provider, kind, chip, count in zip(
+                c["provider"], c["instance_type"], c["accelerator"], c["accelerator_count"], strict=True
+            )
+            if chip
+        }
+
+    @cached_property
+    def _patterns(self) -> dict[str, re.Pattern[str]]:
+        names: dict[str, list[str]] = {}
+        for provider, kind in self._types:
+            names.setdefault(provider, []).append(kind)
+        longest_first = {p: sorted(kinds, key=lambda k: (-len(k), k)) for p, kinds in names.items()}
+        return {p: re.compile("|".join(map(re.escape, kinds))) for p, kinds in longest_first.items()}
+
+    def _by_type(self, provider: str | None, text: str) -> Hardware | None:
+        if provider is None or provider not in self._patterns:
+            return None
+        exact = self._types.get((provider, plain(text.removeprefix("ml."))))
+        if exact is not None:
+            return exact
+        match = self._patterns[provider].search(plain(text))
+        return None if match is None or len(match[0]) < 6 else self._types[(provider, match[0])]
+
+    def _by_accelerator(self, text: str) -> Hardware | None:
+        match = _ACCELERATOR.search(text)
+        if match is None:
+            return None
+        name, memory = match["name"].replace(" ", ""), match["memory"]
+        names = self._catalog.names
+        keys = (names.keys_of(f"{name}{memory}GB") if memory else ()) or names.keys_of(name)
+        if not keys:
+            return None
+        return Hardware(accelerator=keys[0][0], count=float(match["count"] or 1))
