@@ -101,6 +101,19 @@ def ours_check(csv: str, _: str) -> None:
     assert check_file(Path(csv), "1.4").rows
 
 
+def ours_report(store: str, page: str) -> None:
+    from datetime import UTC, date, datetime
+
+    from shoestring.app.report.page import render
+    from shoestring.store.charges import ChargeStore
+    from shoestring.workflows.report import Period, report
+
+    period = Period(since=date(2026, 9, 1), until=None, today=date(2026, 9, 29))
+    document = report(ChargeStore(Path(store)), [], period, now=datetime(2026, 9, 29, tzinfo=UTC))
+    assert document["tie_out"]["holds"]
+    Path(page).write_text(render(document), encoding="utf-8")
+
+
 def measure(python: str, task: str, *arguments: str) -> dict[str, float]:
     """Wall seconds and peak memory (GB) of a task in a process of its own."""
     started = time.perf_counter()
@@ -144,6 +157,7 @@ def contest(rows: int, work: Path, polars: str | None) -> dict[str, dict[str, di
     outputs = {"ours": str(store), "duckdb": str(plain), "polars": str(other)}
     for by in ("team", "team,experiment", "experiment,day", "resource"):
         run(f"costs --by {by}", "costs", outputs, by)
+    run("report", "report", {"ours": str(store)}, str(work / "report.html"))
     run("focus check", "check", {"ours": str(csv)}, "")
     return found
 

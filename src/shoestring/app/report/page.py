@@ -9,6 +9,7 @@ nothing could be sent anywhere.
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
@@ -20,6 +21,8 @@ from shoestring.domain.text import printable
 ASSETS = files("shoestring.app.report") / "assets"
 SCRIPTS = ("core.js", "charts.js", "timeline.js", "drill.js", "tables.js", "page.js")
 RUNS_SHOWN = 500
+# Plotly brings the style of maps, which the page has none of, unless something with this id is there already.
+STYLE_ID = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -51,6 +54,7 @@ def render(document: Mapping[str, Any]) -> str:
         plotly=_inline(plotly),
         own=_inline(own),
         style=style,
+        stands_in=STYLE_ID.findall(plotly),
     )
 
 

@@ -45,17 +45,16 @@ byId('theme').hidden = false;
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
 
 // Paper is light and narrow, and shows what is folded away on a screen.
-const PAPER_PX = 680;
 let folded = [];
 addEventListener('beforeprint', () => {
   document.documentElement.dataset.theme = 'light';
-  document.body.style.maxWidth = `${PAPER_PX}px`;
+  document.documentElement.classList.add('paper');
   folded = [...document.querySelectorAll('details:not([open])')];
   folded.forEach((details) => { details.open = true; });
   drawAll();
 });
 addEventListener('afterprint', () => {
-  document.body.style.maxWidth = '';
+  document.documentElement.classList.remove('paper');
   folded.forEach((details) => { details.open = false; });
   setTheme(THEMES[theme]);
 });

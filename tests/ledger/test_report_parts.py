@@ -1,0 +1,167 @@
+"""What the report adds to the ledger's answers: movers, cells, timelines, frontiers, chains, recommendations."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shoestring.domain.run import Heartbeat
+from shoestring.ledger.breakdown import SMALLER, breakdown
+from shoestring.ledger.budgets import Spending
+from shoestring.ledger.expected import expected
+from shoestring.ledger.movers import movers
+from shoestring.ledger.quality_cost import more_is_better, quality_against_cost, reported_metrics
+from shoestring.ledger.savings import BilledSum
+from shoestring.ledger.savings_chain import ChainSum, chain, chains_by_run
+from shoestring.ledger.timeline import cost_curve, timeline_of
+from shoestring.ledger.unit_costs import RunWork
+from tests.ledger.making import at
+from tests.ledger.test_receipt import paid
+
+DAY = date(2026, 1, 11)
+
+
+def spent(day, usd, **labels):
+    return Spending(day=DAY + timedelta(days=day), labels=labels, usd=Decimal(usd))
+
+
+def test_movers_compare_with_as_many_days_before_and_nothing_else():
+    spending = [
+        spent(-10, 5, team="vision"), spent(-11, 100, team="vision"), spent(0, 9, team="vision"),
+        spent(10, 100, team="vision"), spent(1, 3, team="speech"), spent(-1, 3, team="speech"),
+    ]  # fmt: skip
+    told = movers(spending, since=DAY, until=DAY + timedelta(days=10), dimensions=("team", "model"))
+    assert [(m.dimension, m.key, m.before_usd, m.change_usd) for m in told] == [
+        ("team", "vision", 5, 4),
+        ("model", None, 8, 4),
+    ]
+
+
+def test_the_largest_movers_come_first_whichever_way_they_went():
+    spending = [spent(0, 5, team="a"), spent(-1, 9, team="b"), spent(0, 2, team="c")]
+    told = movers(spending, since=DAY, until=DAY + timedelta(days=5), dimensions=("team",), most=2)
+    assert [(m.key, m.change_usd) for m in told] == [("b", -9), ("a", 5)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.integers(-50, 10**6)), max_size=40),
+    st.integers(0, 6),
+)
+def test_cells_add_up_to_the_spending_however_few_are_kept(lines, most):
+    spending = [spent(0, usd, team=team, model=model) for team, model, usd in lines]
+    cells = breakdown(spending, ("team", "model"), most)
+    assert sum(c.usd for c in cells) == sum(s.usd for s in spending)
+    teams = {t: sum(u for team, _, u in lines if team == t) for t in "abc"}
+    assert all(sum(c.usd for c in cells if c.labels[0] == t) == usd for t, usd in teams.items())
+    assert sum(SMALLER not in c.labels for c in cells) <= most
+
+
+def test_a_timeline_knows_places_prices_ends_and_what_was_paid():
+    life = timeline_of(paid())
+    assert [(s.place, s.market, s.ended_by) for s in life.stays] == [
+        ("us-east-1a", "spot", "preempted"),
+        ("eu-west-1a", "spot", "done"),
+    ]
+    assert [e.kind for e in life.events] == ["checkpoint", "preempted", "restore", "done"]
+    assert life.cost[-1][1] == pytest.approx(float(paid().cost.total_usd))
+    assert [usd for _, usd in life.stays[1].prices] == [2.0]
+
+
+def test_the_cost_curve_never_falls_and_half_an_hour_costs_half():
+    compute = [c for c in paid().charges if c.attempt_id == "a1" and "compute" in c.usage_id]
+    curve = cost_curve(compute)
+    assert all(a[1] <= b[1] + 1e-12 for a, b in pairwise(curve))
+    assert curve[-1][1] == pytest.approx(1.0)
+
+
+def test_nothing_paid_is_an_empty_curve():
+    assert cost_curve(()) == ()
+
+
+def work(run_id, usd, **metrics):
+    beat = Heartbeat(at=at(1), step=1, loss=metrics.pop("loss", None), metrics=metrics)
+    return RunWork(run_id=run_id, keys=("e",), usd=None if usd is None else Decimal(usd), beats=(beat,))
+
+
+def test_the_frontier_is_what_no_cheaper_run_reaches():
+    runs = [work("a", 1, acc=0.5), work("b", 2, acc=0.5), work("c", 3, acc=0.9), work("d", None, acc=1.0)]
+    told = quality_against_cost(runs, "acc")
+    assert [(p.run_id, p.on_frontier) for p in told.points] == [("a", True), ("b", False), ("c", True)]
+    assert told.left_out == 1
+
+
+def test_less_of_a_loss_is_better_and_a_diverged_run_has_no_quality():
+    runs = [
+        work("a", 1, loss=0.9),
+        work("b", 2, loss=0.1),
+        work("c", 3, loss=0.5),
+        work("n", 1, loss=float("nan")),
+    ]
+    told = quality_against_cost(runs, "loss")
+    assert [p.run_id for p in told.points if p.on_frontier] == ["a", "b"]
+    assert [p.run_id for p in told.points] == ["a", "b", "c"]
+    assert more_is_better("throughput")
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=12))
+def test_a_run_is_on_the_frontier_unless_another_beats_it(points):
+    runs = [work(f"{n:02}", usd, acc=value) for n, (usd, value) in enumerate(points)]
+    told = quality_against_cost(runs, "acc").points
+    for p in told:
+        beaten = any(
+            o.usd <= p.usd and o.value >= p.value and (o.usd, -o.value) != (p.usd, -p.value) for o in told
+        )
+        twin = any(o.run_id < p.run_id and (o.usd, o.value) == (p.usd, p.value) for o in told)
+        assert p.on_frontier == (not beaten and not twin)
+
+
+def test_metrics_of_most_runs_come_first_and_the_heartbeats_loss_last():
+    runs = [work("a", 1, acc=1, f1=1, loss=1), work("b", 1, f1=1, loss=1)]
+    assert reported_metrics(runs) == ("f1", "acc", "loss")
+
+
+def sums(pricing, listed, contracted, effective, *, part=None, run_id=None, unused=False):
+    return ChainSum(
+        run_id=run_id,
+        part=part,
+        prices=BilledSum(
+            pricing=pricing, unused=unused, list_usd=Decimal(listed), contracted_usd=Decimal(contracted),
+            effective_usd=Decimal(effective),
+        ),
+    )  # fmt: skip
+
+
+def test_the_chain_puts_lost_work_and_checkpoints_on_at_what_they_cost():
+    told = chain([sums("Dynamic", 10, 9, 4), sums("Dynamic", 5, 5, 2, part="lost_work"),
+                  sums("Dynamic", 3, 3, 1, part="checkpoint"), sums("Committed", 0, 0, 7, unused=True)])  # fmt: skip
+    assert (told.list_usd, told.negotiated_usd, told.spot_usd) == (10, 1, 5)
+    assert (told.lost_work_usd, told.checkpoint_usd, told.unused_commitment_usd) == (2, 1, 7)
+    assert told.paid_usd == 14
+
+
+usd = st.integers(0, 10**6)
+lines = st.builds(
+    sums, st.sampled_from(["Standard", "Dynamic", "Committed"]), usd, usd, usd, unused=st.booleans(),
+    part=st.sampled_from([None, "compute", "lost_work", "checkpoint"]), run_id=st.sampled_from([None, "a", "b"]),
+)  # fmt: skip
+
+
+@given(st.lists(lines))
+def test_the_steps_of_every_chain_add_up_to_what_was_paid(all_sums):
+    chains = (chain(all_sums), *chains_by_run(all_sums, 50))
+    assert all(sum(c.steps.values()) == c.paid_usd for c in chains)
+    assert chains[0].paid_usd == sum(s.prices.effective_usd for s in all_sums)
+
+
+def test_what_could_be_cut_begins_at_nothing_and_says_why():
+    told = expected({"vision": Decimal(4), "speech": Decimal(0)}, Decimal(9), [paid()], days=10)
+    assert [(e.kind, e.low_usd, e.high_usd) for e in told[:2]] == [
+        ("unused_commitment", 0, 9),
+        ("idle", 0, 4),
+    ]
+    assert told[2].kind == "kept_checkpoints"
+    assert told[2].high_usd == pytest.approx(paid().storage_usd_per_day * 10)
+    assert "speech" not in {e.subject for e in told}
