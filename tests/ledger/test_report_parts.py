@@ -42,8 +42,13 @@ def test_movers_compare_with_as_many_days_before_and_nothing_else():
 
 def test_the_largest_movers_come_first_whichever_way_they_went():
     spending = [spent(0, 5, team="a"), spent(-1, 9, team="b"), spent(0, 2, team="c")]
-    told = movers(spending, since=DAY, until=DAY + timedelta(days=5), dimensions=("team",), most=2)
+    told = movers(spending, since=DAY, until=DAY + timedelta(days=5), dimensions=("team",), each=2)
     assert [(m.key, m.change_usd) for m in told] == [("b", -9), ("a", 5)]
+
+
+def test_without_any_past_everything_would_be_new_and_nothing_is_told():
+    spending = [spent(0, 5, team="a"), spent(1, 2, team="b")]
+    assert movers(spending, since=DAY, until=DAY + timedelta(days=5), dimensions=("team",)) == ()
 
 
 @given(

@@ -10,12 +10,14 @@ pytest.importorskip("duckdb")
 
 from shoestring.store.answers import Question, ask
 from shoestring.store.charges import ChargeStore
+from shoestring.workflows.bills import bring_in
 from shoestring.workflows.budgets import standing, standing_json
 from shoestring.workflows.outlook import outlook, outlook_json
 from shoestring.workflows.report import Period, report
 from shoestring.workflows.savings import savings, savings_json
 from shoestring.workflows.tie_out import tie_out_line, tie_out_of
 from tests.app.report_making import NOW, PERIOD, TODAY, ledger, runs
+from tests.store.bills.giving import focus, write
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,19 @@ def test_a_charge_that_got_lost_shows_in_the_first_line(store, made, monkeypatch
     tied = tie_out_of(store, since=PERIOD.since, until=None, unallocated=0.5)
     assert not tied.holds
     assert "≠ charges (difference -0.01" in tie_out_line(tied)
+
+
+def test_an_invoice_given_at_import_is_tied_out_with(tmp_path):
+    def tied(invoice):
+        store = ChargeStore(tmp_path / invoice)
+        bill = write(tmp_path / f"{invoice}.csv", [focus(), focus(BilledCost="2.50", ResourceId="i-2")])
+        bring_in(store, [bill], now=NOW, user="ann", invoice=Decimal(invoice))
+        return tie_out_of(store, since=None, until=None, unallocated=None)
+
+    assert tied("12.50").holds
+    assert "; 12.50 of them = invoice 12.50;" in tie_out_line(tied("12.50"))
+    assert not tied("13.00").holds
+    assert "≠ invoice 13.00 (difference -0.50)" in tie_out_line(tied("13.00"))
 
 
 def test_month_budgets_and_savings_are_those_of_their_verbs(store, made, document):

@@ -25,12 +25,12 @@ class Mover:
 
 
 def movers(
-    spending: Iterable[Spending], *, since: date, until: date, dimensions: Sequence[str], most: int = 12
+    spending: Iterable[Spending], *, since: date, until: date, dimensions: Sequence[str], each: int = 3
 ) -> tuple[Mover, ...]:
-    """The largest changes between ``[since, until)`` and as many days just before, over all dimensions.
+    """The largest changes between ``[since, until)`` and as many days just before, ``each`` of every dimension.
 
-    Only what moved is told. Dimensions overlap (a team's change is its experiments' change): no sum of these
-    lines means anything.
+    Only what moved is told, and nothing where nothing at all is known of the days before: all would be new.
+    Dimensions overlap (a team's change is its experiments' change): no sum of these lines means anything.
     """
     before = since - (until - since)
     sums: dict[tuple[str, str | None], list[Decimal]] = {}
@@ -46,4 +46,12 @@ def movers(
         if was != now
     ]
     found.sort(key=lambda m: (-abs(m.change_usd), dimensions.index(m.dimension), m.key or ""))
-    return tuple(found[:most])
+    if all(was == 0 for was, _ in sums.values()):
+        return ()
+    ranks: dict[str, int] = {}
+    kept = []
+    for mover in found:
+        ranks[mover.dimension] = ranks.get(mover.dimension, 0) + 1
+        if ranks[mover.dimension] <= each:
+            kept.append(mover)
+    return tuple(kept)

@@ -48,6 +48,7 @@ class Delivery:
     """One import, kept for good: what came in, and that nothing of it got lost.
 
     ``sha256``: of each file. ``unrated``: for runs, uses without a price, outside the charges.
+    ``invoice``: what the invoice says, as decimal text; None if nobody gave it.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Delivery:
     rows_quarantined: int
     quarantine: str | None = None
     unrated: int = 0
+    invoice: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ def bring_in(
     currency: str | None = None,
     encoding: str | None = None,
     again: bool = False,
+    invoice: Decimal | None = None,
     progress: Progress | None = None,
 ) -> Imported:
     """Import the files of one delivery and match them with our runs.
@@ -41,6 +42,7 @@ def bring_in(
         mapping: YAML that describes the columns of files in no known format.
         rates: CSV ``currency,day,usd_per_unit``: dated exchange rates; amounts stay in their currency too.
         currency: of files that name none.
+        invoice: what the invoice says of this delivery; reports tie out with it.
     """
     done = _bring_in(
         store,
@@ -52,6 +54,7 @@ def bring_in(
         currency=currency,
         encoding=encoding,
         again=again,
+        invoice=invoice,
         progress=progress,
     )
     if done.delivery is not None:
@@ -70,6 +73,7 @@ def _bring_in(
     currency: str | None,
     encoding: str | None,
     again: bool,
+    invoice: Decimal | None,
     progress: Progress | None,
 ) -> Imported:
     form, given = read_map(mapping) if mapping is not None else (None, Given())
@@ -85,6 +89,7 @@ def _bring_in(
         encoding=encoding,
         rates=() if rates is None else read_rates(rates),
         again=again,
+        invoice=invoice,
         progress=progress,
     )
 

@@ -23,6 +23,8 @@ class TieOut:
         months: billing period -> whether it is closed.
         unallocated: share of the effective cost that names neither team, project nor experiment; None of nothing.
         unrated: uses of runs without a known price, outside every sum.
+        invoice: what the invoices say of those deliveries that came with one; None if none did.
+        invoiced: billed cost of these deliveries, in the currency of each; they are of one invoice each.
     """
 
     imported: Mapping[str, Decimal]
@@ -33,6 +35,8 @@ class TieOut:
     months: Mapping[str, bool]
     unallocated: float | None
     unrated: int
+    invoice: Decimal | None = None
+    invoiced: Decimal | None = None
 
     @property
     def differences(self) -> dict[str, Decimal]:
@@ -43,7 +47,11 @@ class TieOut:
     @property
     def holds(self) -> bool:
         """Whether nothing got lost: amounts to the ledger's step, and every row stored or quarantined."""
-        return not any(self.differences.values()) and self.rows_in == self.rows_stored + self.rows_quarantined
+        return (
+            not any(self.differences.values())
+            and self.rows_in == self.rows_stored + self.rows_quarantined
+            and (self.invoice is None or cents(self.invoice) == cents(self.invoiced or money(0)))
+        )
 
 
 def tie_out_of(
@@ -55,6 +63,7 @@ def tie_out_of(
     high = "9999-12" if until is None else f"{until - timedelta(days=1):%Y-%m}"
     bills = [p for p in counted_parts(manifest) if p.kind != "metered" and low <= p.period <= high]
     came = _deliveries(manifest.deliveries, bills)
+    told = [d for d in came if d.invoice is not None]
     return TieOut(
         imported=sums(bills, "billed"),
         charged=_charged(store, bills),
@@ -67,12 +76,20 @@ def tie_out_of(
         },
         unallocated=unallocated,
         unrated=sum(d.unrated for d in manifest.deliveries),
+        invoice=sum((money(d.invoice or 0) for d in told), money(0)) if told else None,
+        invoiced=_billed_by(manifest.parts, told) if told else None,
     )
 
 
 def _deliveries(deliveries: Sequence[Delivery], bills: Sequence[Part]) -> list[Delivery]:
     named = {p.import_id for p in bills}
     return [d for d in deliveries if d.id in named]
+
+
+def _billed_by(parts: Sequence[Part], told: Sequence[Delivery]) -> Decimal:
+    """All that these deliveries billed, in months that are not looked at too: an invoice knows no such bounds."""
+    ids = {d.id for d in told}
+    return sum(sums([p for p in parts if p.import_id in ids], "billed").values(), money(0))
 
 
 def _charged(store: ChargeStore, bills: Sequence[Part]) -> dict[str, Decimal]:
@@ -95,6 +112,11 @@ def tie_out_line(tied: TieOut) -> str:
         line = f"bills {amounts} "
         line += "= charges" if not wrong else "≠ charges"
         line += "".join(f" (difference {d:,f} {c})" for c, d in wrong.items())
+        if tied.invoice is not None and tied.invoiced is not None:
+            off = tied.invoiced - tied.invoice
+            sign = "≠" if cents(off) else "="
+            line += f"; {cents(tied.invoiced):,} of them {sign} invoice {cents(tied.invoice):,}"
+            line += f" (difference {cents(off):,})" if cents(off) else ""
         line += f"; {tied.rows_in:,} rows in = {tied.rows_stored:,} stored"
         line += f" + {tied.rows_quarantined:,} quarantined"
     if tied.unallocated is not None:
@@ -118,4 +140,6 @@ def tie_out_json(tied: TieOut) -> dict[str, Any]:
         "months": {m: "closed" if closed else "open" for m, closed in tied.months.items()},
         "unallocated": tied.unallocated,
         "unrated": tied.unrated,
+        "invoice": None if tied.invoice is None else str(tied.invoice),
+        "invoiced": None if tied.invoiced is None else str(tied.invoiced),
     }

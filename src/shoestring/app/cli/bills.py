@@ -70,6 +70,7 @@ def command(
                 currency=currency,
                 encoding=encoding,
                 again=again,
+                invoice=expected,
                 progress=lambda doing, percent: bar.update(task, description=doing, completed=percent),
             )
         _tell(store, done, tie_out(done, expected, _closed(store, done)), as_json)

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger
@@ -10,6 +11,7 @@ from shoestring.app.cli._show import console, print_json
 from shoestring.domain.text import printable
 from shoestring.workflows.costs import day_of
 from shoestring.workflows.savings import SavingsReport, savings, savings_json
+from shoestring.workflows.savings_chain import Chains, chains_json, savings_chains
 
 MOST = 10
 
@@ -17,22 +19,37 @@ MOST = 10
 def command(
     since: Annotated[str, typer.Option(help="First day or month, or all.")] = "all",
     until: Annotated[str, typer.Option(help="Day (not included) or month, or all.")] = "all",
+    by_run: Annotated[bool, typer.Option("--by-run", help="From list price to paid, for each run.")] = False,
     ledger: LedgerOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """What was saved on the bill, and against each run's baseline; what could still be; never added up."""
     from shoestring.app.book_runs import all_receipts
 
-    report = savings(
-        booked_ledger(ledger),
-        all_receipts(),
-        since=day_of(since, "--since"),
-        until=day_of(until, "--until"),
-    )
+    store = booked_ledger(ledger)
+    first, last = day_of(since, "--since"), day_of(until, "--until")
+    report = savings(store, all_receipts(), since=first, until=last)
     if as_json:
-        print_json(savings_json(report))
-    else:
-        _show(report)
+        print_json(
+            savings_json(report) | {"chains": chains_json(savings_chains(store, since=first, until=last))}
+        )
+        return
+    _show(report)
+    if by_run:
+        _show_chains(savings_chains(store, since=first, until=last))
+
+
+def _show_chains(found: Chains) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("RUN")
+    for name in (*found.total.steps, "paid"):
+        table.add_column(name.upper(), justify="right")
+    for line in (*found.runs, found.total):
+        amounts = (f"{usd:,.2f}" for usd in (*line.steps.values(), line.paid_usd))
+        table.add_row("everything" if line.run_id is None else printable(line.run_id), *amounts)
+    out = console()
+    out.print(Text("from list price to paid, step by step, in $", "bold"))
+    out.print(table)
 
 
 def _show(report: SavingsReport) -> None:

@@ -32,6 +32,7 @@ def import_bills(
     encoding: str | None = None,
     rates: Sequence[tuple[str, datetime, Decimal]] = (),
     again: bool = False,
+    invoice: Decimal | None = None,
     progress: Progress | None = None,
 ) -> Imported:
     """Import the files of one delivery: together they hold all charges of their periods and sources.
@@ -42,6 +43,7 @@ def import_bills(
     Args:
         rates: (currency, day, dollars for one unit).
         again: import files even if they were imported before and have been replaced since.
+        invoice: what the invoice says of them together; kept to tie out with.
 
     Raises:
         BadInput: a file that can't be read, or that an import since then has replaced.
@@ -69,7 +71,7 @@ def import_bills(
             )
             for n, (source, form) in enumerate(fresh)
         ]
-        return publish(store, engine, stage, fresh, staged, import_id, now, user, unchanged)
+        return publish(store, engine, stage, fresh, staged, import_id, now, user, unchanged, invoice)
     except engine_errors() as error:
         raise explain_engine_error(error, "import") from error
     finally:

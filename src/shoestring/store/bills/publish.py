@@ -48,6 +48,7 @@ def publish(
     now: datetime,
     user: str,
     unchanged: tuple[Path, ...],
+    invoice: Decimal | None = None,
 ) -> Imported:
     everything = f"read_parquet({literals([str(p) for p in staged])}, union_by_name=true)"
     counts = engine.execute(
@@ -78,6 +79,7 @@ def publish(
             rows_stored=rows - bad,
             rows_quarantined=bad + torn,
             quarantine=None if quarantine is None else change.keep_quarantine(quarantine),
+            invoice=None if invoice is None else str(invoice),
         )
         change.commit(delivery)
         unallocated = _unallocated(engine, store, placed)
