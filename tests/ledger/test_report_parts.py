@@ -162,11 +162,15 @@ def test_the_steps_of_every_chain_add_up_to_what_was_paid(all_sums):
 
 
 def test_what_could_be_cut_begins_at_nothing_and_says_why():
-    told = expected({"vision": Decimal(4), "speech": Decimal(0)}, Decimal(9), [paid()], days=10)
+    told = expected({"vision": Decimal(4), "speech": Decimal(0)}, Decimal(9), [paid()], days=300)
     assert [(e.kind, e.low_usd, e.high_usd) for e in told[:2]] == [
         ("unused_commitment", 0, 9),
         ("idle", 0, 4),
     ]
     assert told[2].kind == "kept_checkpoints"
-    assert told[2].high_usd == pytest.approx(paid().storage_usd_per_day * 10)
+    assert told[2].high_usd == pytest.approx(paid().storage_usd_per_day * 300)
     assert "speech" not in {e.subject for e in told}
+
+
+def test_less_than_a_cent_is_not_worth_a_word():
+    assert expected({"vision": Decimal("0.009")}, Decimal(0), [paid()], days=1) == ()

@@ -29,6 +29,7 @@ def test_a_rehearsed_run_has_its_line_its_timeline_and_its_chain(shell: Shell) -
     (chain,) = told["chains"]["runs"]
     steps = {s["step"]: s["usd"] for s in chain["steps"]}
     assert steps["lost work"] == pytest.approx(receipt["cost_usd"]["lost_work"])
+    assert steps["spot"] < 0 == steps["negotiated"]
     assert chain["paid_usd"] == pytest.approx(receipt["cost_usd"]["total"])
     page = (shell.folder / "report.html").read_text(encoding="utf-8")
     assert line["run"] in page

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shoestring.domain.units import money
+from shoestring.domain.units import CENT, money
 from shoestring.ledger.receipt import Receipt
 
 
@@ -28,7 +28,8 @@ def expected(
 ) -> tuple[Expected, ...]:
     """Recommendations, the largest possible saving first.
 
-    How much of it can really be had is not known beforehand: every range begins at nothing.
+    How much of it can really be had is not known beforehand: every range begins at nothing. What is worth less
+    than a cent is not told.
 
     Args:
         idle_usd: paid and not training, by team, in ``days`` days. unused_usd: commitments nobody used in them.
@@ -65,5 +66,5 @@ def expected(
                     reason=f"the run {paid.state.value}; its checkpoints cost {daily:,.4f} $ a day while kept",
                 )
             )
-    worth = [e for e in found if e.high_usd > 0]
+    worth = [e for e in found if e.high_usd >= CENT]
     return tuple(sorted(worth, key=lambda e: (-e.high_usd, e.kind, e.subject)))

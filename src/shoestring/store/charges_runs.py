@@ -122,14 +122,16 @@ def _row(
     listed = charge.amount_usd
     if hours is not None and list_price is not None and list_price != charge.price.usd_per_hour:
         listed = hours * list_price
+    # What spot and commitments take off the list price is their own step, and no negotiated discount.
+    stepwise = compute and PRICING_CATEGORY[offer.market] in ("Dynamic", "Committed")
     share = _share(charge, record) if compute else None
     return {
         "BilledCost": charge.amount_usd,
         "EffectiveCost": charge.amount_usd,
-        "ContractedCost": charge.amount_usd,
+        "ContractedCost": listed if stepwise else charge.amount_usd,
         "ListCost": listed,
         "ListUnitPrice": list_price,
-        "ContractedUnitPrice": charge.price.usd_per_hour,
+        "ContractedUnitPrice": list_price if stepwise else charge.price.usd_per_hour,
         "BillingAccountId": "shoestring",
         "BillingAccountName": "metered by shoestring",
         "BillingCurrency": "USD",

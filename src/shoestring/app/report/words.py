@@ -9,12 +9,14 @@ NONE = "(none)"
 def usd(amount: float | None) -> str:
     """Dollars for people; four places where cents would hide the amount.
 
-    >>> usd(1234.5), usd(0.0042), usd(-3), usd(None)
-    ('1,234.50 $', '0.0042 $', '-3.00 $', 'unknown')
+    >>> usd(1234.5), usd(0.0042), usd(-3), usd(0), usd(1e-9), usd(None)
+    ('1,234.50 $', '0.0042 $', '-3.00 $', '0.00 $', 'under 0.0001 $', 'unknown')
     """
     if amount is None:
         return UNKNOWN
-    return f"{amount:,.4f} $" if 0 < abs(amount) < 0.1 else f"{amount:,.2f} $"
+    if 0 < abs(amount) < 0.00005:
+        return "under 0.0001 $"
+    return f"{amount:,.4f} $" if abs(amount) < 0.1 and amount else f"{amount:,.2f} $"
 
 
 def signed(amount: float) -> str:

@@ -1,5 +1,7 @@
 // Month, waterfall, movers, quality, energy.
-const dollars = { tickprefix: '$', tickformat: '~s', rangemode: 'tozero' };
+// Thousands are shortened (k, M); below that the same format would write half a dollar as 500m.
+const dollars = (values) => ({ tickprefix: '$', tickformat: Math.max(0, ...values.map(Math.abs)) >= 1000 ? '~s' : '~f' });
+const fromZero = (values) => ({ ...dollars(values), rangemode: 'tozero' });
 
 const monthChart = () => {
   const { days, ahead, limit_usd: limit } = report.month;
@@ -22,7 +24,7 @@ const monthChart = () => {
     data.push({ x: [all[0], all[all.length - 1]], y: [limit, limit], mode: 'lines', name: 'budget',
       line: { color: color('--bad'), width: 2, dash: 'dot' }, hovertemplate: '$%{y:,.2f}<extra>budget</extra>' });
   }
-  return { data, layout: { showlegend: true, yaxis: dollars, xaxis: { type: 'date', tickformat: '%b %-d' }, margin: { l: 60, r: 20, t: 40, b: 40 } } };
+  return { data, layout: { showlegend: true, yaxis: fromZero(days.concat(ahead).map((d) => d.usd)), xaxis: { type: 'date', tickformat: '%b %-d' }, margin: { l: 60, r: 20, t: 40, b: 40 } } };
 };
 
 let chainShown = 0;
@@ -40,7 +42,7 @@ const chainChart = () => {
       decreasing: { marker: { color: color('--c3') } }, increasing: { marker: { color: color('--c2') } },
       totals: { marker: { color: color('--c1') } },
     }],
-    layout: { yaxis: dollars, xaxis: { type: 'category' }, height: 340, margin: { l: 60, r: 20, t: 30, b: 40 } },
+    layout: { yaxis: fromZero(usd), xaxis: { type: 'category' }, height: 340, margin: { l: 60, r: 20, t: 30, b: 40 } },
   };
 };
 
@@ -53,7 +55,7 @@ const bars = (names, values, colors, texts) => ({
   layout: {
     height: Math.max(120, 26 * names.length + 50), bargap: 0.3,
     yaxis: { tickvals: names.map((_, n) => n), ticktext: names.map((n) => plain(short(n))), autorange: 'reversed', showgrid: false, zeroline: false },
-    xaxis: { tickprefix: '$', tickformat: '~s' }, margin: { l: 60, r: 20, t: 5, b: 35 },
+    xaxis: dollars(values), margin: { l: 60, r: 20, t: 5, b: 35 },
   },
 });
 
@@ -98,7 +100,7 @@ const energyChart = () => {
   const rows = report.energy.teams.filter((t) => t.kwh !== null);
   const made = bars(rows.map((t) => name(t.team)), rows.map((t) => t.kwh), color('--c3'),
     rows.map((t) => `${t.kwh.toLocaleString('en-US', { maximumFractionDigits: 2 })} kWh`));
-  made.layout.xaxis = { tickformat: '~s', title: { text: 'kWh' } };
+  made.layout.xaxis = { title: { text: 'kWh' } };
   made.layout.height += 20;
   return made;
 };
