@@ -183,6 +183,12 @@ def test_in_a_browser_nothing_hostile_runs_loads_or_is_lost(browser, hostile_pag
     browser.open(hostile_page)
     assert browser.value("window.hacked") is None
     assert browser.complaints == []
+    assert (
+        browser.value(
+            "Math.max(...[...document.querySelectorAll('#runs-table bdi')].map(b => b.clientWidth))"
+        )
+        < 300
+    )
     assert browser.requests == [hostile_page.as_uri()]
     assert browser.value("document.querySelectorAll('img, iframe, svg a, [onerror], [onload]').length") == 0
     labels = browser.value("[...document.querySelectorAll('#chart-costs .ytick')].map(t => t.textContent)")

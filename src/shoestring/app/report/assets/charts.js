@@ -1,6 +1,6 @@
 // Month, waterfall, movers, quality, energy.
 // Thousands are shortened (k, M); below that the same format would write half a dollar as 500m.
-const dollars = (values) => ({ tickprefix: '$', tickformat: Math.max(0, ...values.map(Math.abs)) >= 1000 ? '~s' : '~f' });
+const dollars = (values) => ({ tickprefix: '$', tickformat: Math.max(0, ...values.map(Math.abs)) >= 1000 ? '~s' : ',~f' });
 const fromZero = (values) => ({ ...dollars(values), rangemode: 'tozero' });
 
 const monthChart = () => {
@@ -24,7 +24,7 @@ const monthChart = () => {
     data.push({ x: [all[0], all[all.length - 1]], y: [limit, limit], mode: 'lines', name: 'budget',
       line: { color: color('--bad'), width: 2, dash: 'dot' }, hovertemplate: '$%{y:,.2f}<extra>budget</extra>' });
   }
-  return { data, layout: { showlegend: true, yaxis: fromZero(days.concat(ahead).map((d) => d.usd)), xaxis: { type: 'date', tickformat: '%b %-d' }, margin: { l: 60, r: 20, t: 40, b: 40 } } };
+  return { data, layout: { showlegend: true, yaxis: fromZero([limit ?? 0, ...days.concat(ahead).map((d) => d.high_usd ?? d.usd)]), xaxis: { type: 'date', tickformat: '%b %-d' }, margin: { l: 60, r: 20, t: 40, b: 40 } } };
 };
 
 let chainShown = 0;
