@@ -51,7 +51,7 @@ bench: venv
 
 # Long fault campaigns, seeds printed; takes hours.
 soak: venv
-	SHOESTRING_SOAK=20 $(BIN)/pytest -m 'soak or not soak' -s tests/faults tests/contract tests/training tests/jobfile
+	SHOESTRING_SOAK=20 $(BIN)/pytest -m 'soak or not soak' -s tests/faults tests/swarm tests/contract tests/training tests/jobfile
 
 clean:
 	rm -rf $(VENV) $(EXTRAS) out build dist

@@ -6,6 +6,7 @@ tells how many points there are, and every one of them is then tried.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -106,7 +107,7 @@ def violations(world: World, supervisor: Supervisor) -> Iterator[str]:
         billed = sum(
             line.amount_usd for line in world.engine.bill() if line.token.startswith(f"{run.run_id}-")
         )
-        if round(charged, 2) != round(billed, 2):
+        if abs(charged - billed) >= Decimal("0.005"):
             yield f"I2: {run.run_id} charged {charged}, the engine billed {billed}"
     yield from _journal_rules(facts)
 

@@ -1,0 +1,46 @@
+"""Fleets in bad weather: whatever goes wrong together, all ends well once it is over, and the books are true."""
+
+import os
+from collections import Counter
+
+import pytest
+
+from tests.swarm.fleet import broken, journal_bytes, live
+from tests.swarm.weather import KINDS
+
+SOAK = int(os.environ.get("SHOESTRING_SOAK", "1"))
+SEEDS = range(140 * SOAK)
+MILD = range(10_000, 10_000 + 20 * SOAK)
+RARE = {
+    "a new leader adopts": 100, "resumed from a checkpoint": 100, "moved a running job": 100, "run suspended": 100,
+    "launched on guaranteed capacity": 100, "suspended for its budget": 50, "showed after it was given up": 50,
+    "guard: no later than now": 30, "run cancelled": 30,
+}  # fmt: skip
+
+
+def test_no_invariant_breaks_and_everything_is_met_often(capsys: pytest.CaptureFixture[str]) -> None:
+    lives = [live(seed) for seed in SEEDS]
+    faults = sum((lived.weather.seen for lived in lives), Counter())
+    met = sum((lived.met for lived in lives), Counter())
+    days = sum(lived.fleet_days for lived in lives)
+    with capsys.disabled():
+        print(f"\n{days:.0f} fleet-days, seeds {SEEDS.start} to {SEEDS.stop - 1}")
+        for name, count in sorted((faults + met).items(), key=lambda item: -item[1]):
+            print(f"  {name:36}{count:8}")
+
+    assert {lived.seed: bad for lived in lives if (bad := broken(lived))} == {}
+    assert days >= 100
+    assert {kind: faults[kind] for kind in KINDS if faults[kind] < 100} == {}
+    assert {state: met[state] for state in RARE if met[state] < RARE[state]} == {}
+
+
+@pytest.mark.parametrize("seed", SEEDS[:3])
+def test_a_seed_lives_the_same_life_again(seed: int) -> None:
+    assert journal_bytes(live(seed)) == journal_bytes(live(seed))
+
+
+def test_within_the_stated_bounds_nobody_is_late() -> None:
+    lives = [live(seed, mild=True) for seed in MILD]
+
+    assert {lived.seed: lived.late for lived in lives if lived.late} == {}
+    assert {lived.seed: bad for lived in lives if (bad := broken(lived))} == {}
