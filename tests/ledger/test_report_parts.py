@@ -1,5 +1,6 @@
 """What the report adds to the ledger's answers: movers, cells, timelines, frontiers, chains, recommendations."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoestring.domain.run import Heartbeat
+from shoestring.domain.run import ExitKind, Heartbeat, RunState
 from shoestring.ledger.breakdown import SMALLER, breakdown
 from shoestring.ledger.budgets import Spending
 from shoestring.ledger.expected import expected
@@ -16,9 +17,9 @@ from shoestring.ledger.movers import movers
 from shoestring.ledger.quality_cost import more_is_better, quality_against_cost, reported_metrics
 from shoestring.ledger.savings import BilledSum
 from shoestring.ledger.savings_chain import ChainSum, chain, chains_by_run
-from shoestring.ledger.timeline import cost_curve, timeline_of
+from shoestring.ledger.timeline import POINTS, cost_curve, timeline_of
 from shoestring.ledger.unit_costs import RunWork
-from tests.ledger.making import at
+from tests.ledger.making import at, attempt, offer, spans
 from tests.ledger.test_receipt import paid
 
 DAY = date(2026, 1, 11)
@@ -80,6 +81,29 @@ def test_the_cost_curve_never_falls_and_half_an_hour_costs_half():
     curve = cost_curve(compute)
     assert all(a[1] <= b[1] + 1e-12 for a, b in pairwise(curve))
     assert curve[-1][1] == pytest.approx(1.0)
+
+
+def test_what_nobody_priced_stays_unknown_and_a_notice_says_whose_it_is():
+    first = attempt(1, 0, 3600, on=offer(), prices=spans((0, None)), exit_kind=ExitKind.PREEMPTED)
+    end = replace(first.observation.exit, detail="reclaimed")
+    first = replace(first, observation=replace(first.observation, notice_at=at(3500), exit=end))
+    waiting = attempt(2, 4000, None)
+    waiting = replace(waiting, observation=replace(waiting.observation, launched_at=None, price_spans=()))
+    life = timeline_of(paid((first, waiting)))
+    (stay,) = life.stays
+    assert (stay.usd, stay.prices) == (None, ((at(0), None),))
+    assert [(e.kind, e.text) for e in life.events] == [
+        ("notice", "attempt 1 will be taken back"),
+        ("preempted", "attempt 1: reclaimed"),
+    ]
+
+
+def test_a_long_curve_keeps_its_ends_and_is_as_long_as_a_screen_is_wide():
+    prices = spans(*((n, f"{1 + n % 7}") for n in range(0, 7200, 6)))
+    told = paid((attempt(1, 0, 7200, steps=((0, 7200, 0, 9),), prices=prices),))
+    life, whole = timeline_of(told), cost_curve(told.charges)
+    assert len(whole) > POINTS == len(life.cost)
+    assert (life.cost[0], life.cost[-1]) == (whole[0], whole[-1])
 
 
 def test_nothing_paid_is_an_empty_curve():
@@ -170,6 +194,10 @@ def test_what_could_be_cut_begins_at_nothing_and_says_why():
     assert told[2].kind == "kept_checkpoints"
     assert told[2].high_usd == pytest.approx(paid().storage_usd_per_day * 300)
     assert "speech" not in {e.subject for e in told}
+
+
+def test_checkpoints_of_a_run_that_goes_on_are_needed():
+    assert expected({}, Decimal(0), [paid(state=RunState.SUSPENDED)], days=300) == ()
 
 
 def test_less_than_a_cent_is_not_worth_a_word():

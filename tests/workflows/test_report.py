@@ -145,6 +145,20 @@ def test_runs_of_other_machines_are_told_by_their_charges(store):
     assert told["timelines"] == []
 
 
+def test_without_a_beginning_all_days_count_and_movers_look_back_thirty(store, made):
+    told = report(store, made, Period(since=None, until=None, today=TODAY), now=NOW)
+    assert told["totals"]["usd"] == float(ask(store, Question()).total_usd)
+    assert (told["movers"]["since"], told["movers"]["before"]) == ("2025-12-25", "2025-11-25")
+
+
+def test_on_the_first_of_a_month_there_is_no_whole_day_to_compare(store):
+    first = date(2026, 1, 1)
+    told = report(store, [], Period(since=first, until=None, today=first), now=NOW)
+    assert told["movers"]["lines"] == []
+    assert told["month"]["days"] == []
+    assert told["month"]["ahead"][-1]["day"] == "2026-01-31"
+
+
 def test_an_empty_ledger_has_a_report_too(tmp_path):
     told = report(ChargeStore(tmp_path / "none"), [], PERIOD, now=NOW)
     assert told["totals"]["usd"] == 0
