@@ -38,6 +38,7 @@ const chainChart = () => {
       type: 'waterfall', x: shown.map((s) => s.step).concat('paid'), y: usd,
       measure: shown.map((s, n) => (n === 0 ? 'absolute' : 'relative')).concat('total'),
       text: usd.map((v, n) => money(v, n > 0 && n < usd.length - 1)), textposition: 'outside', cliponaxis: false,
+      textfont: { size: 11 }, constraintext: 'none',
       hovertemplate: '%{x}: %{text}<extra></extra>', connector: { line: { color: color('--line') } },
       decreasing: { marker: { color: color('--c3') } }, increasing: { marker: { color: color('--c2') } },
       totals: { marker: { color: color('--c1') } },

@@ -21,7 +21,8 @@ const staysTraces = (stays) => [...new Set(stays.map((s) => s.market))].map((mar
   line: { color: color(MARKETS[market] || '--c5'), width: 16 }, hovertemplate: '%{text}<extra></extra>',
 }));
 
-const eventTraces = (life, rowAt) => Object.entries(Object.groupBy(life.events, (e) => e.kind)).map(([kind, list]) => ({
+const kindsOf = (events) => [...new Set(events.map((e) => e.kind))].map((kind) => [kind, events.filter((e) => e.kind === kind)]);
+const eventTraces = (life, rowAt) => kindsOf(life.events).map(([kind, list]) => ({
   x: list.map((e) => e.at), y: list.map((e) => rowAt(e.at)), mode: 'markers', name: kind.replace('_', ' '),
   text: list.map((e) => `${kind.replace('_', ' ')}: ${plain(short(e.text, 90))}`), hovertemplate: '%{text}<br>%{x|%Y-%m-%d %H:%M:%S}<extra></extra>',
   marker: { symbol: (MARKS[kind] || ['diamond'])[0], color: color((MARKS[kind] || [0, '--fg'])[1]), size: 10, line: { width: 2, color: color((MARKS[kind] || [0, '--fg'])[1]) } },
