@@ -106,6 +106,8 @@ def observe(memory: Memory, up: Bools, elapsed_s: float, *, half_life_h: float =
 
 def extended(memory: Memory, columns: tuple[int, ...]) -> Memory:
     """The memory of a choice of zones, in a new order; -1 stands for a zone never seen, up since long."""
+    if columns == tuple(range(memory.zones)):
+        return memory
     rows, unseen = list(columns), blank(1, memory.ages.step_s)
 
     def pick(seen: Floats, never: Floats) -> Floats:

@@ -174,11 +174,14 @@ def _shift(grid: NDArray[np.float64], by_s: float) -> Callable[[Array], Array]:
     """Reads values at ``slack - by_s``, linearly; below 0 it reads 0 (the caller masks those)."""
     at = np.clip(grid - by_s, 0, None)
     left = np.clip(np.searchsorted(grid, at, side="right") - 1, 0, len(grid) - 2)
-    share = ((at - grid[left]) / (grid[left + 1] - grid[left])).astype(np.float32)
+    right = left + 1
+    share = ((at - grid[left]) / (grid[right] - grid[left])).astype(np.float32)
 
     def read(value: Array) -> Array:
-        low = value[..., left]
-        low += share * (value[..., left + 1] - low)
+        low, high = value.take(left, axis=-1), value.take(right, axis=-1)
+        high -= low
+        high *= share
+        low += high
         return low
 
     return read

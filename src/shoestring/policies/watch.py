@@ -57,6 +57,8 @@ def _seen(belief: Watch, view: FleetView) -> Watch:
     if memory.up is not None:  # a zone seen for the first time has not just changed
         memory = replace(memory, up=np.where(np.array(columns) < 0, up, memory.up))
     elapsed_s = 0.0 if belief.at is None else max(seconds_between(belief.at, view.now), 0.0)
-    memory = observe(memory, up, elapsed_s)
     same = ids == belief.ids
+    if same and elapsed_s == 0 and memory.up is not None and np.array_equal(up, memory.up):
+        return belief  # the same look again: a decision looks once more at what the belief has just seen
+    memory = observe(memory, up, elapsed_s)
     return replace(belief, ids=ids, memory=memory, at=view.now, basis=belief.basis if same else basis)
