@@ -1,21 +1,22 @@
 """The deadline policy beside every baseline and the omniscient optimum, scored by the spot referee.
 
-    python bench/spot.py --traces ../shared/data/spot-traces-dev/check --json spot.json
-    python bench/spot.py --traces ../shared/data/spot-traces-dev/check --ablation --starts 3
+    python bench/spot.py --quick                      # one start per zone, no ablation
+    python bench/spot.py --json spot.json             # everything; about three quarters of an hour on two cores
+    python bench/spot.py --traces ../shared/data/spot-traces-dev/fit
 
 Prints, for one zone, several zones with free moves and several zones with paid moves: mean cost, distance to
-the optimum with a bootstrap interval, by deadline and by restart overhead, lateness, worst run, time per
-decision (median and 99th percentile, measured here). The referee and its traces lie beside the repository
-(../shared); without them this says so and ends.
+the optimum with a bootstrap interval over zones and starts, by deadline and by restart overhead, lateness, worst run;
+then checkpoint sizes, what each idea brings, and the time per decision. Finished pieces are kept in ``--kept``: a run
+that was cut short goes on where it stopped. The referee and its traces lie beside the repository (../shared); without
+them this says so and ends.
 """
 
 import argparse
-import importlib.util
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,130 +27,98 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import spot_adapter
 from _machine import describe
-from shoestring.policies.lookahead import Style
+from _spot_parts import VARIANTS, WHOLE, Part, Referee, scores
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 USD_PER_GB = 0.09  # typical price between regions; a move of 5 $ is a checkpoint of some 55 GB
+SIZES_GB = (1, 10, 100, 1000)
 MODES = (("single", 0.0), ("multi", 0.0), ("multi", 5.0))
+Results = dict[Part, dict[str, Any]]
 
 
 def main() -> int:
     options = _arguments()
-    referee = _referee(options.referee)
-    if referee is None or not options.traces.is_dir():
-        print(f"skipped: needs the referee ({options.referee}) and a folder of traces ({options.traces})")
+    referee = Referee(script=options.referee, traces=options.traces, kept=options.kept)
+    if not referee.script.is_file() or not referee.traces.is_dir():
+        print(f"skipped: needs the referee ({referee.script}) and a folder of traces ({referee.traces})")
         return 0
-    out: dict[str, Any] = {"machine": describe("numpy"), "command": sys.argv[1:]}
-    if options.ablation:
-        out["ablation"] = _ablation(referee, options)
-    else:
-        out["table"] = _table(referee, options)
-        out["checkpoint_sizes"] = _checkpoint_sizes(referee, options)
-        out["decisions"] = _latency(referee, options)
+    starts, seed = (1 if options.quick else options.starts), options.seed
+    table = [Part(mode=m, move_usd=u, starts=starts, seed=seed) for m, u in MODES]
+    few = min(starts, 2)
+    sizes = [Part(mode="multi", move_usd=gb * USD_PER_GB, starts=few, seed=seed) for gb in SIZES_GB]
+    names = () if options.quick else VARIANTS
+    without = [
+        Part(mode=m, move_usd=u, starts=few, seed=seed, variant=name) for name in names for m, u in MODES
+    ]
+    found = scores(referee, [*table, *sizes, *without], options.jobs)
+    module = referee.module()
+    out = {
+        "machine": describe("numpy"),
+        "command": sys.argv[1:],
+        "table": _table(module, found, table),
+        "checkpoint_sizes": _checkpoint_sizes(found, sizes),
+        "ablation": _ablation(found, without),
+        "decisions": _latency(module, referee.traces),
+    }
     if options.json:
         options.json.write_text(json.dumps(out, indent=1) + "\n")
         print(f"\nwritten: {options.json}")
     return 0
 
 
-def _table(referee: ModuleType, options: argparse.Namespace) -> list[dict[str, Any]]:
-    rows = []
-    for mode, move_usd in MODES:
-        result = _score(referee, options, mode, move_usd)
-        print(f"\n=== {_title(mode, move_usd)} ===\n" + referee.render(result))
-        rows.append({k: v for k, v in result.items() if k != "runs"})
-    return rows
+def _table(module: ModuleType, found: Results, parts: list[Part]) -> list[dict[str, Any]]:
+    for part in parts:
+        print(f"\n=== {part.title} ===\n" + module.render(found[part]))
+    return [found[part] for part in parts]
 
 
-def _checkpoint_sizes(referee: ModuleType, options: argparse.Namespace) -> list[dict[str, float]]:
-    print(f"\n=== by checkpoint size, {USD_PER_GB} $/GB between zones ===")
+def _checkpoint_sizes(found: Results, parts: list[Part]) -> list[dict[str, float]]:
+    print(f"\n=== by checkpoint size, {USD_PER_GB} $/GB between zones, above the optimum ===")
     print(
-        f"{'GB':>6} {'$/move':>7} {'ours $':>8} {'over optimum':>13} {'UP over':>9} {'best zone over':>15} {'moves':>6}"
+        f"{'GB':>6} {'$/move':>7} {'ours $':>8} {'ours':>8} {'UP':>9} {'best zone':>10} {'moves':>6} {'late':>5}"
     )
     rows = []
-    for size_gb in (1, 10, 100, 1000):
-        result = _score(referee, options, "multi", size_gb * USD_PER_GB, starts=min(options.starts, 2))
-        ours, up, stay = (result["policies"][n] for n in ("adapter", "up", "up_best_zone"))
-        row = {
-            "size_gb": size_gb, "move_usd": size_gb * USD_PER_GB, "mean_usd": ours["mean_usd"],
-            "above_optimum_percent": ours["above_optimum"]["percent"],
-            "up_above_optimum_percent": up["above_optimum"]["percent"],
-            "best_zone_above_optimum_percent": stay["above_optimum"]["percent"],
+    for size_gb, part in zip(SIZES_GB, parts, strict=True):
+        policies = found[part]["policies"]
+        ours = policies["adapter"]
+        over = [policies[n]["above_optimum"]["percent"] for n in ("adapter", "up", "up_best_zone")]
+        rows.append({
+            "size_gb": size_gb, "move_usd": part.move_usd, "mean_usd": ours["mean_usd"],
+            "above_optimum_percent": over[0], "up_above_optimum_percent": over[1],
+            "best_zone_above_optimum_percent": over[2],
             "zone_changes": ours["zone_changes_per_run"], "late_runs": ours["late_runs"],
-        }  # fmt: skip
-        rows.append(row)
-        print(f"{size_gb:6d} {row['move_usd']:7.2f} {row['mean_usd']:8.2f} {row['above_optimum_percent']:+12.1f} % "
-              f"{row['up_above_optimum_percent']:+7.1f} % {row['best_zone_above_optimum_percent']:+13.1f} % "
-              f"{row['zone_changes']:6.2f}")  # fmt: skip
+        })  # fmt: skip
+        print(f"{size_gb:6d} {part.move_usd:7.2f} {ours['mean_usd']:8.2f} {over[0]:+7.1f}% {over[1]:+8.1f}% "
+              f"{over[2]:+9.1f}% {ours['zone_changes_per_run']:6.2f} {ours['late_runs']:5d}")  # fmt: skip
     return rows
 
 
-def _ablation(referee: ModuleType, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Take one idea out at a time; the rest as in production."""
-    plain = spot_adapter.STYLE
-    one_class = replace(plain, learning=replace(plain.learning, zone=1e9, zone_age=1e9))
-    cases: dict[str, Callable[[], None]] = {
-        "production": lambda: None,
-        "no age: one hazard per state": _without_age,
-        "no per-zone rates": lambda: _style(one_class),
-        "no learning at all: the prior": lambda: _style(
-            replace(one_class, learning=replace(one_class.learning, market=1e9, cover=1e9, relight=1e9))
-        ),
-        "other zones not counted on": lambda: _style(
-            replace(plain, learning=replace(plain.learning, independence=0.0, cover=1e9, relight=1e9))
-        ),
-        "no margin on waiting": lambda: _style(replace(plain, haste_h=0.0)),
-        "no margin on paid moves": lambda: _style(replace(plain, move_margin=0.0)),
-        "no cost cap": lambda: _style(replace(plain, cost_cap=1e9)),
-        "tables never renewed": lambda: _style(replace(plain, replan_s=1e12)),
-    }
-    print(f"{'':34}" + "".join(f"{_title(m, u):>30}" for m, u in MODES))
+def _ablation(found: Results, parts: list[Part]) -> list[dict[str, Any]]:
+    """What the bill is above the optimum with one idea taken out."""
+    if not parts:
+        return []
+    print("\n=== one idea taken out at a time: above the optimum (p95 regret of a run) ===")
+    print(f"{'':34}" + "".join(f"{part.title:>34}" for part in parts if part.variant == WHOLE))
     rows = []
-    for name, change in cases.items():
-        undo = dict(vars(spot_adapter))
-        change()
+    for name in VARIANTS:
         cells = []
-        for mode, move_usd in MODES:
-            ours = _score(referee, options, mode, move_usd)["policies"]["adapter"]
-            cells.append({"mode": mode, "move_usd": move_usd, "above_optimum": ours["above_optimum"],
+        for part in (p for p in parts if p.variant == name):
+            ours = found[part]["policies"]["adapter"]
+            cells.append({"mode": part.mode, "move_usd": part.move_usd, "above_optimum": ours["above_optimum"],
                           "regret_p95_percent": ours["regret_p95_percent"], "late_runs": ours["late_runs"],
                           "worst_vs_on_demand_percent": ours["worst_cost_vs_on_demand_percent"]})  # fmt: skip
-        vars(spot_adapter).update(undo)
         rows.append({"without": name, "cells": cells})
-        print(f"{name:34}" + "".join(
-            f"{c['above_optimum']['percent']:+12.2f} % p95 {c['regret_p95_percent']:5.1f} %    " for c in cells
-        ), flush=True)  # fmt: skip
+        shown = [f"{c['above_optimum']['percent']:+.2f} % ({c['regret_p95_percent']:.1f} %)" for c in cells]
+        print(f"{name:34}" + "".join(f"{cell:>34}" for cell in shown))
     return rows
 
 
-def _style(style: Style) -> None:
-    spot_adapter.STYLE = style
-
-
-def _without_age() -> None:
-    """All ages look like the average age."""
-    learned = spot_adapter.make_plan
-
-    def flat(memory: Any, terms: Any, now: Any, style: Style) -> Any:
-        pooled = memory.pooled_exposure.sum(1) + 1.0
-        share = (memory.pooled_switches.sum(1) + 0.05) / pooled
-        return learned(replace(memory, **_averaged(memory, share)), terms, now, style)
-
-    spot_adapter.make_plan = flat
-
-
-def _averaged(memory: Any, share: np.ndarray) -> dict[str, np.ndarray]:
-    """Evidence so heavy and so even that every age class gets the mean rate."""
-    exposure = np.full_like(memory.pooled_exposure, 1e9)
-    return {"pooled_exposure": exposure, "pooled_switches": exposure * share[:, None]}
-
-
-def _latency(referee: ModuleType, options: argparse.Namespace) -> list[dict[str, float]]:
+def _latency(referee: ModuleType, folder: Path) -> list[dict[str, float]]:
     """Wall time of each call of the policy on some runs, and of the first (which makes the tables)."""
     print("\n=== time per decision ===")
     rows = []
     for mode, move_usd in (("single", 0.0), ("multi", 5.0)):
-        traces, _ = referee.load_traces(str(options.traces))
+        traces, _ = referee.load_traces(str(folder))
         setting = referee.Setting(mode, "", traces, move_usd, 552)
         zones = tuple(traces)[:1] if mode == "single" else tuple(traces)
         make = spot_adapter.single_zone if mode == "single" else spot_adapter.multi_zone
@@ -186,59 +155,15 @@ def _timed(policy: Callable[[Any], Any], into: list[float]) -> Callable[[Any], A
     return timed
 
 
-def _score(
-    referee: ModuleType, options: argparse.Namespace, mode: str, move_usd: float, starts: int | None = None
-) -> dict[str, Any]:
-    """The referee's result, played in this process so that an ablation's changes hold.
-
-    The replay in a fresh process is the referee's own business: run it on the adapter file for that.
-    """
-    referee._worker.clear()
-    referee._map = _in_process(referee)
-    result: dict[str, Any] = referee.score(
-        str(options.traces),
-        spot_adapter.__file__,
-        mode,
-        move_usd,
-        starts or options.starts,
-        options.seed,
-        1,
-        replay=0,
-    )
-    return result
-
-
-def _in_process(referee: ModuleType) -> Callable[..., Any]:
-    def play(setting: Any, function: Any, items: Any, jobs: int, fresh: bool = False) -> Any:
-        make = getattr(spot_adapter, setting.mode + "_zone")
-        for cases in items:
-            yield referee.play_group(setting, cases, make)
-
-    return play
-
-
-def _title(mode: str, move_usd: float) -> str:
-    return "one zone" if mode == "single" else f"several zones, {move_usd:g} $ per move"
-
-
-def _referee(path: Path) -> ModuleType | None:
-    if not path.is_file():
-        return None
-    spec = importlib.util.spec_from_file_location("spot_referee", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--traces", type=Path, default=SHARED / "data/spot-traces-dev/check")
     parser.add_argument("--referee", type=Path, default=SHARED / "bench/spot/referee.py")
     parser.add_argument("--starts", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--ablation", action="store_true", help="take one idea out at a time instead")
+    parser.add_argument("--quick", action="store_true", help="one start per zone, no ablation: some minutes")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--kept", type=Path, default=Path("out/bench/spot"), help="folder of finished pieces")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 
