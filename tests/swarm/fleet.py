@@ -35,7 +35,7 @@ OPTIONS = Options(
 # Tables of the lookahead take most of the time, so it leads fewer of the fleets, and small ones.
 POLICIES: tuple[Policy, ...] = (
     *(UniformProgress(),) * 7,
-    *(UniformProgress(hysteresis=False),) * 4,
+    *(UniformProgress(hysteresis=False, name="uniform_progress_eager"),) * 4,
     Deadline(),
 )
 
@@ -74,10 +74,15 @@ class Killed:
         return call
 
 
-def live(seed: int, *, mild: bool = False) -> Lived:
-    """The fleet of this seed from its first submission to its last end."""
+def live(seed: int, *, mild: bool = False, policy: Policy | None = None) -> Lived:
+    """The fleet of this seed from its first submission to its last end.
+
+    Args:
+        mild: only what the deadline's bounds allow for, and nobody asks for anything.
+        policy: leads it; None leaves that to the seed.
+    """
     rng = random.Random(seed)
-    world = _world(rng)
+    world = _world(rng, policy)
     weather = Weather.drawn(rng, STORM_H * HOUR, mild=mild)
     storm = StormyEngine(world.engine, weather)  # type: ignore[arg-type]
     journal = world.journal
@@ -108,8 +113,8 @@ def broken(lived: Lived) -> list[str]:
     return found
 
 
-def _world(rng: random.Random) -> World:
-    policy = rng.choice(POLICIES)
+def _world(rng: random.Random, policy: Policy | None) -> World:
+    policy = policy or rng.choice(POLICIES)
     most, hours = (2, 4) if isinstance(policy, Deadline) else (4, 12)
     zones = [f"us-{area}-1{letter}" for area in ("east", "west") for letter in "ab"][: rng.randint(1, most)]
     ups = {zone: _ups(rng) for zone in zones}

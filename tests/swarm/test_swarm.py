@@ -5,12 +5,15 @@ from collections import Counter
 
 import pytest
 
+from shoestring.policies.base import Policy
+from shoestring.policies.deadline import Deadline
+from shoestring.policies.uniform_progress import UniformProgress
 from tests.swarm.fleet import broken, journal_bytes, live
 from tests.swarm.weather import KINDS
 
 SOAK = int(os.environ.get("SHOESTRING_SOAK", "1"))
 SEEDS = range(140 * SOAK)
-MILD = range(10_000, 10_000 + 20 * SOAK)
+MILD = range(10_000, 10_000 + 12 * SOAK)
 RARE = {
     "a new leader adopts": 100, "resumed from a checkpoint": 100, "moved a running job": 100, "run suspended": 100,
     "launched on guaranteed capacity": 100, "suspended for its budget": 50, "showed after it was given up": 50,
@@ -39,8 +42,9 @@ def test_a_seed_lives_the_same_life_again(seed: int) -> None:
     assert journal_bytes(live(seed)) == journal_bytes(live(seed))
 
 
-def test_within_the_stated_bounds_nobody_is_late() -> None:
-    lives = [live(seed, mild=True) for seed in MILD]
+@pytest.mark.parametrize("policy", [UniformProgress(), Deadline()], ids=lambda p: p.name)
+def test_within_the_stated_bounds_nobody_is_late(policy: Policy) -> None:
+    lives = [live(seed, mild=True, policy=policy) for seed in MILD]
 
     assert {lived.seed: lived.late for lived in lives if lived.late} == {}
     assert {lived.seed: bad for lived in lives if (bad := broken(lived))} == {}
