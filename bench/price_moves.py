@@ -46,11 +46,13 @@ def main() -> int:
         f"{'machine and day':34}{'rise':>8}{'stay $':>10}{'ours $':>10}{'optimum $':>10}{'saved':>8}{'moves':>6}"
     )
     rows = [_row(window, options) for window in chosen]
+    rose = [row for row in rows if row["rise_percent"] >= RISE_PERCENT]
     out = {
         "machine": describe("numpy"),
         "command": sys.argv[1:],
         "runs": rows,
-        **_summary(rows, options.move_usd),
+        "all": _summary("all", rows, options),
+        "rose": _summary(f"where the first price rose by {RISE_PERCENT} %", rose, options),
     }
     if options.json:
         options.json.write_text(json.dumps(out, indent=1) + "\n")

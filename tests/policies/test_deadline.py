@@ -238,6 +238,19 @@ def test_a_gang_is_priced_as_a_whole() -> None:
     assert ratio == pytest.approx(16, rel=0.02)
 
 
+def test_a_gang_that_lost_a_node_goes_whole_where_one_node_alone_would_not() -> None:
+    """The loss of a node is the loss of the gang. What a move costs is paid once, what it saves by every node."""
+    belief = seen((0, offers(b_up=True)), (6, offers(a_up=False, b_up=True)))
+    market, actions = offers(a_up=False, b_up=True), []
+    for nodes in (1, 16):
+        run = job(10, 20, num_nodes=nodes, checkpoint_place="east-1a", move_usd={"west-1a": 4.0})
+        actions.append(decide(run, market, at_h=6.1, belief=belief))
+    alone, gang = actions
+
+    assert isinstance(alone, Hold) and alone.reason.code == "skip_spot"
+    assert isinstance(gang, Launch) and gang.offer_id == SPOT_B
+
+
 def test_without_a_deadline_a_patient_job_waits_and_a_hasty_one_does_not() -> None:
     patient = decide(job(10, None), offers(a_up=False))
     hasty = decide(job(10, None, goal=Goal.FASTEST), offers(a_up=False))
