@@ -4,7 +4,7 @@ import threading
 import time
 
 from shoestring.domain.run import MeterTotals
-from shoestring.meters.sampler import Sampler
+from shoestring.meters.sampler import EARLY_S, Sampler
 from tests.runner.given import until
 
 
@@ -55,4 +55,4 @@ def test_the_dearer_a_look_is_the_seldomer_it_is_taken():
     time.sleep(0.3)  # at 10 ms a look there would be ten and more
     looks = meter.looks
     sampler.stop()
-    assert looks == 1
+    assert looks <= 1 + len(EARLY_S)

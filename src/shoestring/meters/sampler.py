@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # the runner must be up at once, and all doors together take 
     from shoestring.ports import Meter
 
 SHORTEST_S, LONGEST_S = 1.0, 5.0
+EARLY_S = (0.1, 0.2, 0.4)  # the first looks come sooner, so that short jobs are seen at all
 DUTY = 0.001  # of one core is what looking may cost; nodes with very many processes are looked at less often
 
 
@@ -43,11 +44,12 @@ class Sampler:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        last = False
+        last, early = False, iter(EARLY_S)
         while not last:
             last = self._end.is_set()
             self._newest = self._meter.totals()
             before, self.sampler_cpu_s = self.sampler_cpu_s, time.thread_time()
             cost_s = self.sampler_cpu_s - before
+            usual_s = min(max(self._every_s, cost_s / DUTY), max(self._every_s, LONGEST_S))
             if not last:
-                self._end.wait(min(max(self._every_s, cost_s / DUTY), max(self._every_s, LONGEST_S)))
+                self._end.wait(min(next(early, usual_s), usual_s))
