@@ -112,61 +112,77 @@ class _Induction:
         self.landing_usd = outlook.landing_move_usd.astype(f)[:, None]
         self.lighting_usd = outlook.lighting_move_usd.astype(f)[:, None]
         near = 1e-6
-        self.may_wait = grid - step_s >= restart_s - near  # a launch afterwards must still be in time
-        self.may_launch = grid >= restart_s - near
-        self.may_gamble = grid >= 2 * restart_s - near  # launch on spot, lose it at once, launch again
-        self.may_stay = grid >= restart_s - near
+        # Slack points from which on a choice is in time; the points before them are too late for it.
+        self.may_wait, self.may_launch, self.may_gamble, self.may_stay = (
+            int(np.searchsorted(grid, needed_s - near))
+            for needed_s in (
+                restart_s + step_s,  # a launch afterwards must still be in time
+                restart_s,
+                2 * restart_s,  # launch on spot, lose it at once, launch again
+                restart_s,
+            )
+        )
         self.after_wait, self.after_launch = _shift(grid, step_s), _shift(grid, restart_s)
 
     def run(self, steps: int) -> ValueTables:
         z, c, points = self.zones, self.classes, len(self.grid)
-        idle = np.empty((steps + 1, z, 2 * c, points), np.float32)
-        on_demand, spot = np.empty_like(idle), np.empty((steps + 1, z, c, points), np.float32)
-        worth = (np.zeros_like(idle[0]), np.zeros_like(idle[0]), np.zeros_like(spot[0]))
+        unspotted = np.empty((steps + 1, 2, z, 2 * c, points), np.float32)  # nothing, or on-demand, runs
+        spot = np.empty((steps + 1, z, c, points), np.float32)
+        worth = (np.zeros_like(unspotted[0]), np.zeros_like(spot[0]))
         for left in range(steps + 1):
-            self._expect(worth, idle[left], on_demand[left], spot[left])
-            worth = self._choose(idle[left], on_demand[left], spot[left])
-            done = self.grid >= (left + 1) * self.outlook.step_s - 1e-6
-            if done.any():
-                for value in worth:
-                    value[..., done] = 0.0
-        return ValueTables(tuple(self.grid.tolist()), idle, on_demand, spot)
+            self._expect(worth, unspotted[left], spot[left])
+            worth = self._choose(unspotted[left], spot[left])
+            done = int(np.searchsorted(self.grid, (left + 1) * self.outlook.step_s - 1e-6))
+            for value in worth:
+                value[..., done:] = 0.0
+        return ValueTables(tuple(self.grid.tolist()), unspotted[:, 0], unspotted[:, 1], spot)
 
-    def _expect(self, worth: tuple[Array, Array, Array], idle: Array, on_demand: Array, spot: Array) -> None:
+    def _expect(self, worth: tuple[Array, Array], unspotted: Array, spot: Array) -> None:
         """Expectation over the market's next step: from what a state is worth to what it is worth before."""
         c = self.classes
-        free, paid, held = worth  # nothing, on-demand, spot running
+        value, held = worth
+        free = value[0]
         land = (self.landing @ free[:, :c].reshape(self.zones * c, -1) + self.landing_usd)[:, None]
         light = (self.lighting @ free[:, :c].reshape(self.zones * c, -1) + self.lighting_usd)[:, None]
-        for value, out in ((free, idle), (paid, on_demand)):
-            out[:, :c] = self._while_up(value[:, :c], value[:, c : c + 1], land)
-            down = _grow(value[:, c:], self.advance)
-            down += self.lit * np.minimum(light - down, 0)
-            out[:, c:] = down + self.back * (value[:, :1] - down)
+        unspotted[:, :, :c] = self._while_up(value[:, :, :c], value[:, :, c : c + 1], land)
+        down = _grow(value[:, :, c:], self.advance)
+        down += self.lit * np.minimum(light - down, 0)
+        down += self.back * (value[:, :, :1] - down)
+        unspotted[:, :, c:] = down
         spot[:] = self._while_up(held, free[:, c : c + 1], land)
 
     def _while_up(self, up: Array, lost: Array, land: Array) -> Array:
         stays = _grow(up, self.advance)
         lost = lost + self.lands * np.minimum(land - lost, 0)
-        return stays + self.loss * (lost - stays)
+        stays += self.loss * (lost - stays)
+        return stays
 
-    def _choose(self, idle: Array, on_demand: Array, spot: Array) -> tuple[Array, Array, Array]:
+    def _choose(self, unspotted: Array, spot: Array) -> tuple[Array, Array]:
         """The cheapest choice in each state, one step earlier."""
         c = self.classes
-        wait = np.where(self.may_wait, self.after_wait(idle), TOO_LATE_USD)
-        buy = np.where(self.may_launch, self.after_launch(on_demand) + self.on_demand_usd, TOO_LATE_USD)
-        free = np.minimum(wait, buy)
-        gamble = np.where(self.may_gamble, self.after_launch(spot) + self.spot_usd, TOO_LATE_USD)
-        free[:, :c] = np.minimum(free[:, :c], gamble)
-        paid = np.minimum(free, on_demand + self.on_demand_usd)
-        held = np.where(self.may_stay, spot + self.spot_usd, TOO_LATE_USD)
-        return free, paid, np.minimum(free[:, :c], held)
+        idle, on_demand = unspotted
+        wait, buy = self.after_wait(idle), self.after_launch(on_demand)
+        gamble, held = self.after_launch(spot), spot + self.spot_usd
+        buy += self.on_demand_usd
+        gamble += self.spot_usd
+        wait[..., : self.may_wait] = TOO_LATE_USD
+        buy[..., : self.may_launch] = TOO_LATE_USD
+        gamble[..., : self.may_gamble] = TOO_LATE_USD
+        held[..., : self.may_stay] = TOO_LATE_USD
+        worth = np.empty_like(unspotted)
+        free, paid = worth
+        np.minimum(wait, buy, out=free)
+        np.minimum(free[:, :c], gamble, out=free[:, :c])
+        np.minimum(free, on_demand + self.on_demand_usd, out=paid)
+        return worth, np.minimum(free[:, :c], held, out=held)
 
 
 def _grow(value: Array, advance: Array) -> Array:
-    """Ageing within a state, along the axis of classes."""
+    """Ageing within a state, along the axis of classes, the last but one."""
+    older = value[..., 1:, :] - value[..., :-1, :]
+    older *= advance[:-1]
     grown = value.copy()
-    grown[:, :-1] += advance[:-1] * (value[:, 1:] - value[:, :-1])
+    grown[..., :-1, :] += older
     return grown
 
 
