@@ -13,7 +13,8 @@ class Expected:
     """A recommendation with the range of what it saves in as many days again as were looked at.
 
     Attributes:
-        kind: ``idle`` | ``unused_commitment`` | ``kept_checkpoints``. subject: whose, e.g. a team.
+        kind: ``idle`` | ``unused_commitment`` | ``kept_checkpoints`` | ``spot`` | ``commitment`` |
+            ``cheaper_region``. subject: whose or what, e.g. a team.
     """
 
     kind: str
@@ -66,5 +67,10 @@ def expected(
                     reason=f"the run {paid.state.value}; its checkpoints cost {daily:,.4f} $ a day while kept",
                 )
             )
+    return by_size(found)
+
+
+def by_size(found: Iterable[Expected]) -> tuple[Expected, ...]:
+    """The largest possible saving first; what is worth less than a cent is not told."""
     worth = [e for e in found if e.high_usd >= CENT]
     return tuple(sorted(worth, key=lambda e: (-e.high_usd, e.kind, e.subject)))

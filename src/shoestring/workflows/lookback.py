@@ -24,8 +24,10 @@ from shoestring.catalog.bill_lines import Hardware, Recognizer
 from shoestring.catalog.load import Catalog
 from shoestring.catalog.repricing import Quote, Repricer
 from shoestring.domain.errors import BadInput
+from shoestring.store.answers import counted_parts
 from shoestring.store.bills.load import Progress
 from shoestring.store.charges import ChargeStore
+from shoestring.store.charges_manifest import Part
 from shoestring.workflows.bills import bring_in
 
 SPOT_KEPT = (0.53, 0.78, 0.97)  # worst, expected, best; see the module
@@ -43,7 +45,8 @@ select coalesce(ServiceProviderName, InvoiceIssuerName) as provider, RegionId, R
     count(*) filter (x_UsdPerUnit is null) as unrated,
     min(ChargePeriodStart) as first, max(ChargePeriodEnd) as last
 from {rows}
-where ChargeCategory = 'Usage' and ChargeClass is null and CommitmentDiscountStatus is distinct from 'Unused'
+where ($since is null or ChargePeriodStart >= $since) and ($until is null or ChargePeriodStart < $until)
+  and ChargeCategory = 'Usage' and ChargeClass is null and CommitmentDiscountStatus is distinct from 'Unused'
 group by all
 """
 
@@ -137,10 +140,7 @@ def look_back(
         done = bring_in(
             store, paths, now=now, user="", mapping=mapping, rates=rates, currency=currency, progress=progress
         )
-        with store.connect() as engine:
-            cursor = engine.execute(LINES.format(rows=store.rows_sql(store.manifest().parts)))
-            names = [column[0] for column in cursor.description]
-            lines = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        lines = _lines(store, store.manifest().parts)
     found = _Sorted(catalog)
     for line in lines:
         found.take(line)
@@ -163,6 +163,28 @@ def look_back(
         unrated=found.unrated,
         quarantined=0 if done.delivery is None else done.delivery.rows_quarantined,
     )
+
+
+def booked_uses(
+    store: ChargeStore, catalog: Catalog, *, today: date, since: date | None = None, until: date | None = None
+) -> tuple[Use, ...]:
+    """The same for what the ledger holds of a period; empty where no line names an accelerator."""
+    found = _Sorted(catalog)
+    parts = counted_parts(store.manifest())
+    for line in _lines(store, parts, since, until) if parts else ():
+        found.take(line)
+    pricing = Repricer(catalog, today)
+    return tuple(_priced(use, pricing) for use in found.uses())
+
+
+def _lines(
+    store: ChargeStore, parts: Sequence[Part], since: date | None = None, until: date | None = None
+) -> list[dict[str, Any]]:
+    sql = LINES.format(rows=store.rows_sql(parts))
+    with store.connect() as engine:
+        cursor = engine.execute(sql, {"since": since, "until": until})
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 class _Sorted:

@@ -1,5 +1,7 @@
 """`shoestring savings`."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -8,8 +10,12 @@ from rich.text import Text
 
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger
 from shoestring.app.cli._show import console, print_json
+from shoestring.catalog.load import embedded
 from shoestring.domain.text import printable
+from shoestring.ledger.expected import by_size
 from shoestring.workflows.costs import day_of
+from shoestring.workflows.lookback import booked_uses
+from shoestring.workflows.recommend import recommended
 from shoestring.workflows.savings import SavingsReport, savings, savings_json
 from shoestring.workflows.savings_chain import Chains, chains_json, savings_chains
 
@@ -29,6 +35,8 @@ def command(
     store = booked_ledger(ledger)
     first, last = day_of(since, "--since"), day_of(until, "--until")
     report = savings(store, all_receipts(), since=first, until=last)
+    uses = booked_uses(store, embedded(), today=datetime.now(UTC).date(), since=first, until=last)
+    report = replace(report, expected=by_size((*report.expected, *recommended(uses))))
     if as_json:
         print_json(
             savings_json(report) | {"chains": chains_json(savings_chains(store, since=first, until=last))}
