@@ -19,6 +19,7 @@ _ACCELERATOR = re.compile(
     r"Gaudi\s?\d?|Trainium\s?\d?|RTX[ -]?[A-Z]?\d{4}|TPU[ -]?v\d\w*)\b(?:\D{0,6}(?P<memory>40|80)\s?GB)?",
     re.IGNORECASE,
 )
+SHORTEST_TYPE = 6  # shorter names of instance types are found by accident in running text
 
 
 def plain(text: str) -> str:
@@ -72,6 +73,13 @@ class Recognizer:
                 return found
         return None
 
+    def telling_parts(self) -> tuple[str, str]:
+        """Regular expressions (RE2) of what tells hardware in a text: instance types, to be looked for in
+        :func:`plain` texts, and accelerators. Millions of texts shrink to a few parts before they come here."""
+        names = {name for _, name in self._types if len(name) >= SHORTEST_TYPE}
+        longest_first = sorted(names, key=lambda name: (-len(name), name))
+        return "|".join(map(re.escape, longest_first)), f"(?i){_ACCELERATOR.pattern}"
+
     @cached_property
     def _types(self) -> dict[tuple[str, str], Hardware]:
         c = self._catalog.columns
@@ -98,7 +106,7 @@ class Recognizer:
         if exact is not None:
             return exact
         match = self._patterns[provider].search(plain(text))
-        return None if match is None or len(match[0]) < 6 else self._types[(provider, match[0])]
+        return None if match is None or len(match[0]) < SHORTEST_TYPE else self._types[(provider, match[0])]
 
     def _by_accelerator(self, text: str) -> Hardware | None:
         match = _ACCELERATOR.search(text)

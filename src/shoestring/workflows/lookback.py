@@ -27,6 +27,7 @@ from shoestring.domain.errors import BadInput
 from shoestring.store.answers import counted_parts
 from shoestring.store.bills.load import Progress
 from shoestring.store.charges import ChargeStore
+from shoestring.store.charges_engine import literal
 from shoestring.store.charges_manifest import Part
 from shoestring.workflows.bills import bring_in
 
@@ -35,9 +36,13 @@ HOURS_PER_DAY = 24.0
 UNITS = {"hour": 1.0, "hours": 1.0, "hr": 1.0, "hrs": 1.0, "h": 1.0, "minute": 1 / 60, "minutes": 1 / 60,
          "second": 1 / 3600, "seconds": 1 / 3600, "s": 1 / 3600}  # fmt: skip
 
+PLAIN = "regexp_replace(lower({text}), '[^a-z0-9]', '', 'g')"
 LINES = """
 select coalesce(ServiceProviderName, InvoiceIssuerName) as provider, RegionId, ResourceType, SkuMeter,
-    ChargeDescription, x_AcceleratorType, coalesce(x_Market, 'unknown') as market,
+    case when ResourceType is null or not regexp_matches({resource}, {types}) then coalesce(
+        nullif(regexp_extract({described}, {types}), ''), nullif(regexp_extract(ChargeDescription, {chips}), ''))
+    end as description,
+    x_AcceleratorType, coalesce(x_Market, 'unknown') as market,
     coalesce(PricingUnit, ConsumedUnit) as unit, date_trunc('month', ChargePeriodStart) as month,
     cast(sum(EffectiveCost * x_UsdPerUnit) as double) as usd,
     cast(sum(coalesce(PricingQuantity, ConsumedQuantity)) as double) as quantity,
@@ -140,8 +145,8 @@ def look_back(
         done = bring_in(
             store, paths, now=now, user="", mapping=mapping, rates=rates, currency=currency, progress=progress
         )
-        lines = _lines(store, store.manifest().parts)
-    found = _Sorted(catalog)
+        found = _Sorted(catalog)
+        lines = _lines(store, store.manifest().parts, found.recognizer)
     for line in lines:
         found.take(line)
     if not found.accelerator_usd and not found.hours:
@@ -171,16 +176,23 @@ def booked_uses(
     """The same for what the ledger holds of a period; empty where no line names an accelerator."""
     found = _Sorted(catalog)
     parts = counted_parts(store.manifest())
-    for line in _lines(store, parts, since, until) if parts else ():
+    for line in _lines(store, parts, found.recognizer, since, until) if parts else ():
         found.take(line)
     pricing = Repricer(catalog, today)
     return tuple(_priced(use, pricing) for use in found.uses())
 
 
 def _lines(
-    store: ChargeStore, parts: Sequence[Part], since: date | None = None, until: date | None = None
+    store: ChargeStore,
+    parts: Sequence[Part],
+    recognizer: Recognizer,
+    since: date | None = None,
+    until: date | None = None,
 ) -> list[dict[str, Any]]:
-    sql = LINES.format(rows=store.rows_sql(parts))
+    types, chips = map(literal, recognizer.telling_parts())
+    resource, described = (PLAIN.format(text=text) for text in ("ResourceType", "ChargeDescription"))
+    rows = store.rows_sql(parts)
+    sql = LINES.format(rows=rows, types=types, chips=chips, resource=resource, described=described)
     with store.connect() as engine:
         cursor = engine.execute(sql, {"since": since, "until": until})
         names = [column[0] for column in cursor.description]
@@ -191,7 +203,7 @@ class _Sorted:
     """Bill lines by what they paid for."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._recognizer = Recognizer(catalog)
+        self.recognizer = Recognizer(catalog)
         self._seen: dict[tuple[str | None, ...], Hardware | None] = {}
         self.hours: dict[tuple[str, str, Hardware, str, date], tuple[float, float]] = {}
         self.unpriced_usd: dict[str, float] = {}
@@ -202,11 +214,11 @@ class _Sorted:
         usd = line["usd"] or 0.0
         self.billed_usd += usd
         self.unrated += line["unrated"]
-        provider = self._recognizer.provider(line["provider"])
-        texts = tuple(line[k] for k in ("ResourceType", "x_AcceleratorType", "SkuMeter", "ChargeDescription"))
+        provider = self.recognizer.provider(line["provider"])
+        texts = tuple(line[k] for k in ("ResourceType", "x_AcceleratorType", "SkuMeter", "description"))
         key = (provider, *texts)
         if key not in self._seen:
-            self._seen[key] = self._recognizer.hardware(provider, *texts)
+            self._seen[key] = self.recognizer.hardware(provider, *texts)
         hardware = self._seen[key]
         if hardware is None:
             return
