@@ -2,8 +2,9 @@
 
     python bench/plan.py [--quick] [--json FILE]
 
-The simulation draws lives, waits, boots and work from the same hazard that the formula uses: it checks the
-formula's arithmetic (renewals, lost work, percentiles), not the hazard against another market.
+The first simulation draws lives, waits, boots and work from the same hazard that the formula uses: it checks the
+formula's arithmetic (renewals, lost work, percentiles). The second one draws them from markets that the prior
+was not fitted to: Weibull lives and waits of another shape, with means that miss the formula's by a factor.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def synthetic(count: int, rng: np.random.Generator) -> Candidates:
         scale=rng.choice([0, 0, 0.2, 0.6, 1.0, 1.4, 2.0], count),
         granularity_s=rng.choice([1.0, 60.0], count),
         minimum_s=rng.choice([0.0, 60.0], count),
+        free_s=rng.choice([0.0, 3600.0], count),
         data_usd=rng.uniform(0, 100, count),
         data_h=rng.uniform(0, 2, count),
         storage_usd_per_hour=rng.uniform(0, 0.1, count),
@@ -92,7 +94,25 @@ def one(columns: Candidates, i: int) -> Candidate:
     return Candidate(work=work, **row)
 
 
-def simulate(c: Candidate, t: Terms, runs: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """A market unlike the prior: Weibull lives (shape below 1: many die young) and means off by ``factor``."""
+
+    shape: float
+    factor: float
+
+    def hours(self, mean_h: float, rng: np.random.Generator) -> float:
+        return float(mean_h * self.factor * rng.weibull(self.shape) / math.gamma(1 + 1 / self.shape))
+
+
+def held_out(rng: np.random.Generator) -> HeldOut:
+    """Dying young, memoryless or aging; the mean within about a third of what the formula believes."""
+    return HeldOut(float(rng.choice([0.5, 1.0, 2.0])), float(np.exp(rng.normal(0, 0.3))))
+
+
+def simulate(
+    c: Candidate, t: Terms, runs: int, rng: np.random.Generator, market: HeldOut | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Cost and finish of so many lives of a job, drawn event by event."""
     process = losses(c.scale) if c.scale > 0 else None
     interval = max(
@@ -108,14 +128,17 @@ def simulate(c: Candidate, t: Terms, runs: int, rng: np.random.Generator) -> tup
                 clock += t.retry_h
             boot = start * math.exp(rng.normal(0, BOOT_SPREAD))
             need = boot + left * (1 + t.save_h / interval)
-            life = _life(process, rng) if process else math.inf
+            life = math.inf
+            if process:
+                life = market.hours(process.mean_up_h, rng) if market else _life(process, rng)
             if life >= need:
                 clock, billed = clock + need, billed + need
                 break
             pace = interval + t.save_h
             left -= max(0.0, math.floor((life - boot) / pace) * interval)
-            clock += life + rng.exponential(process.mean_down_h if process else 0.0)
-            billed += life
+            down_h = process.mean_down_h if process else 0.0
+            clock += life + (market.hours(down_h, rng) if market else rng.exponential(down_h))
+            billed += 0.0 if life * 3600 < c.free_s else life
             start = t.boot_h + t.restore_h
         ends[k] = clock
         costs[k] = t.nodes * c.price_usd_per_hour * billed + c.data_usd + c.storage_usd_per_hour * clock
@@ -131,7 +154,9 @@ def _life(process: Losses, rng: np.random.Generator) -> float:
     return float((len(alive) + rng.geometric(process.chance[-1])) * step)
 
 
-def against_simulation(jobs: int, offers: int, runs: int, rng: np.random.Generator) -> dict[str, float]:
+def against_simulation(
+    jobs: int, offers: int, runs: int, rng: np.random.Generator, *, unseen: bool = False
+) -> dict[str, float]:
     """Rank correlation, regret of the choice, and how often outcomes stay below P90."""
     ranks, regrets, below_cost, below_end = [], [], [], []
     for _ in range(jobs):
@@ -150,7 +175,7 @@ def against_simulation(jobs: int, offers: int, runs: int, rng: np.random.Generat
                           data_usd=columns.data_usd * base / 100)  # fmt: skip
         rows = [one(columns, i) for i in range(offers)]
         formula = [estimate(c, terms) for c in rows]
-        drawn = [simulate(c, terms, runs, rng) for c in rows]
+        drawn = [simulate(c, terms, runs, rng, held_out(rng) if unseen else None) for c in rows]
         truth = np.array([costs.mean() for costs, _ in drawn])
         guess = np.array([e.cost_usd for e in formula])
         ranks.append(float(np.corrcoef(np.argsort(np.argsort(guess)), np.argsort(np.argsort(truth)))[0, 1]))
@@ -226,6 +251,7 @@ def main() -> None:
             "runs": runs,
             **against_simulation(jobs, offers, runs, rng),
         },
+        "held_out": against_simulation(jobs, offers, runs, np.random.default_rng(SEED + 1), unseen=True),
         "job_against_hour": job_against_hour(),
     }
     show(result)
@@ -234,7 +260,7 @@ def main() -> None:
 
 
 def show(result: dict[str, Any]) -> None:
-    cold, sim = result["cold_plan_s"], result["simulation"]
+    cold = result["cold_plan_s"]
     print(
         f"cold plan           {cold['median']:8.2f} s   (best {cold['best']:.2f}, worst {cold['worst']:.2f}; goal < 2)"
     )
@@ -243,7 +269,8 @@ def show(result: dict[str, Any]) -> None:
     for key, goal in (("rank_correlation_median", ">= .9"), ("rank_correlation_min", ""), ("share_within_3pct", ""),
                       ("regret_max", "<= .03"), ("outcomes_below_p90_cost", ".85-.95"),
                       ("outcomes_below_p90_finish", ".85-.95")):  # fmt: skip
-        print(f"{key:27} {sim[key]:6.3f}   {goal}")
+        same, other = result["simulation"][key], result["held_out"][key]
+        print(f"{key:27} {same:6.3f}   held-out markets {other:6.3f}   {goal}")
     known = [r for r in result["job_against_hour"] if r["more"] is not None]
     print(f"\n{'job':22} {'lowest $/h':28} {'$':>8}  {'lowest $/job':28} {'$':>8} {'more':>6}")
     for r in known:

@@ -27,6 +27,7 @@ def candidates(draw: st.DrawFn) -> Candidate:
         scale=draw(st.sampled_from([0.0, 0.2, 1.0, 2.0, 8.0])),
         granularity_s=draw(st.sampled_from([1.0, 60.0, 3600.0])),
         minimum_s=draw(st.sampled_from([0.0, 60.0, 3600.0])),
+        free_s=draw(st.sampled_from([0.0, 3600.0])),
         data_usd=draw(st.floats(0, 500)),
         data_h=draw(st.floats(0, 10)),
         storage_usd_per_hour=draw(st.floats(0, 1)),
@@ -108,3 +109,24 @@ def test_expected_losses_agree_with_lives_drawn_from_the_same_hazard() -> None:
     error = 3.5 * np.std(counts) / math.sqrt(len(counts))
     assert np.mean(counts) == pytest.approx(process.within(24.0), abs=error)
     assert np.var(counts) == pytest.approx(process.variance_within(24.0), rel=0.12)
+
+
+@pytest.mark.parametrize("work_h", [0.5, 3.0, 40.0])
+def test_what_is_lost_in_a_free_first_hour_is_off_the_bill_but_not_off_the_time(work_h: float) -> None:
+    work = WorkRange(low_h=work_h, mid_h=work_h, high_h=work_h, basis="x")
+    paid = estimate(Candidate(price_usd_per_hour=10, work=work, scale=1.0), Terms())
+    free = estimate(Candidate(price_usd_per_hour=10, work=work, scale=1.0, free_s=3600.0), Terms())
+
+    assert free.cost_usd < paid.cost_usd
+    assert free.finish_h == paid.finish_h
+    assert paid.cost_usd - free.cost_usd <= 10 * paid.losses * min(1.0, work_h * 1.5)
+
+
+def test_the_free_hour_is_what_lives_drawn_from_the_hazard_have_of_it() -> None:
+    process, rng = losses(1.0), np.random.default_rng(7)
+    alive = np.cumprod(1 - process.chance)
+    lives = (np.searchsorted(-alive, -rng.random(200_000)) + rng.random(200_000)) / 6
+
+    ended = lives[lives < 5.0]
+
+    assert process.free_h(5.0, 1.0) == pytest.approx(np.where(ended < 1.0, ended, 0.0).mean(), rel=0.03)

@@ -36,7 +36,7 @@ def scored(offers: list[Offer], terms: Terms = TIGHT, scale: float = 1.0) -> Sco
         price_usd_per_hour=np.array([float(o.price.usd_per_hour or 0) for o in offers]),
         low_h=column(WORK.low_h), mid_h=column(WORK.mid_h), high_h=column(WORK.high_h),
         scale=np.array([scale if o.market.preemptible else 0.0 for o in offers]),
-        granularity_s=column(1.0), minimum_s=column(60.0), data_usd=column(0.0), data_h=column(0.0),
+        granularity_s=column(1.0), minimum_s=column(60.0), free_s=column(0.0), data_usd=column(0.0), data_h=column(0.0),
         storage_usd_per_hour=column(0.0), power_kw=column(0.5), co2_kg_per_kwh=column(0.2),
     )  # fmt: skip
     kinds = [f"{o.provider}/{o.market}" for o in offers]

@@ -196,7 +196,8 @@ def columns(
         scale = scale_of(band, workload.num_nodes) if offer.market.preemptible else 0.0
         table.append(
             (float(offer.price.usd_per_hour or 0), u.work.low_h, u.work.mid_h, u.work.high_h, scale,
-             offer.billing.granularity_s, offer.billing.minimum_s, data.usd, data.hours, storage or 0.0,
+             offer.billing.granularity_s, offer.billing.minimum_s,
+             offer.billing.free_if_interrupted_within_s or 0.0, data.usd, data.hours, storage or 0.0,
              kw, math.nan if grid is None else grid)
         )  # fmt: skip
         unknown = [
@@ -204,7 +205,7 @@ def columns(
             ("storage_cost_unknown", checkpoint_bytes and storage is None),
         ]
         flags.append(tuple(word for word, on in unknown if on))
-    numbers = np.array(table, dtype=np.float64).reshape(-1, 12).T
+    numbers = np.array(table, dtype=np.float64).reshape(-1, 13).T
     names = ("price_usd_per_hour", "low_h", "mid_h", "high_h", "scale", "granularity_s", "minimum_s",
-             "data_usd", "data_h", "storage_usd_per_hour", "power_kw", "co2_kg_per_kwh")  # fmt: skip
+             "free_s", "data_usd", "data_h", "storage_usd_per_hour", "power_kw", "co2_kg_per_kwh")  # fmt: skip
     return Candidates(**dict(zip(names, numbers, strict=True))), tuple(flags)

@@ -44,6 +44,7 @@ class Candidate:
 
     Attributes:
         price_usd_per_hour: of one node. scale: on the prior's hazard; 0 for capacity that is ours to keep.
+        free_s: an instance taken back before this age costs nothing; 0 for no such rule.
         data_usd, data_h: to bring the data there, once. storage_usd_per_hour: of the checkpoints.
         power_kw: of the gang with the site's overhead; nan if unknown. co2_kg_per_kwh: nan if unknown.
     """
@@ -53,6 +54,7 @@ class Candidate:
     scale: float = 0.0
     granularity_s: float = 1.0
     minimum_s: float = 60.0
+    free_s: float = 0.0
     data_usd: float = 0.0
     data_h: float = 0.0
     storage_usd_per_hour: float = 0.0
@@ -93,6 +95,8 @@ def estimate(c: Candidate, t: Terms) -> Estimate:
     wait = process.mean_down_h if process else 0.0
     finish = start + queue + up + lost * wait
     hours = _billed_h(start + up, lost, c)
+    if process and c.free_s > 0:
+        hours -= lost * process.free_h(up, c.free_s / SECONDS_PER_HOUR)
     held = c.storage_usd_per_hour * finish if c.storage_usd_per_hour else 0.0
     cost = t.nodes * c.price_usd_per_hour * hours + c.data_usd + held
     spread = math.log(c.work.high_h / c.work.low_h) / (2 * Z90)

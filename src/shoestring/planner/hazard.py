@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from shoestring.domain.units import SECONDS_PER_HOUR
 from shoestring.market.ages import age_classes
 from shoestring.market.prior import prior_hazard
 
@@ -28,6 +29,7 @@ class Losses:
         mean_up_h: mean life of an instance. spread: variance of a life over its squared mean.
         mean_down_h: mean wait until the zone has capacity again.
         expected, variance: of losses within k steps of uptime, k = 0 ..; cut at ``GRID_H``.
+        gone: share of lives that have ended by k steps. lost_young_h: hours lived, per life, by those.
         chance: probability per step that an instance of that age is lost (the last holds ever after).
     """
 
@@ -37,7 +39,24 @@ class Losses:
     down_spread: float
     expected: Floats
     variance: Floats
+    gone: Floats
+    lost_young_h: Floats
     chance: Floats
+
+    def free_h(self, hours: float, below_h: float) -> float:
+        """Mean uptime per loss that is not billed where losses before the age of ``below_h`` are free.
+
+        The age at a loss within ``hours`` of uptime is taken as a life that ends within ``hours``, which is
+        exact for the first loss.
+        """
+        return float(self.free_hours(np.array([hours]), below_h)[0])
+
+    def free_hours(self, hours: Floats, below_h: float) -> Floats:
+        """:meth:`free_h` for many uptimes at once."""
+        step, last = STEP_S / SECONDS_PER_HOUR, len(self.gone) - 1
+        seen = np.interp(hours / step, np.arange(last + 1), self.gone)
+        young = np.floor(np.minimum(np.minimum(hours, below_h) / step + 1e-9, last)).astype(np.intp)
+        return self.lost_young_h[young] / np.maximum(seen, 1e-300)
 
     def within(self, hours: float) -> float:
         """Expected losses in so many hours of uptime; the age starts anew after each."""
@@ -90,6 +109,10 @@ def losses(scale: float) -> Losses:
         down_spread=down_variance / down**2,
         expected=expected,
         variance=second - expected**2,
+        gone=1 - alive,
+        lost_young_h=np.concatenate(
+            [[0.0], np.cumsum((np.arange(steps) + 0.5) * died) * STEP_S / SECONDS_PER_HOUR]
+        ),
         chance=chance,
     )
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from shoestring.domain.units import SECONDS_PER_HOUR
 from shoestring.planner.estimate import BOOT_SPREAD, NEVER_H, ROUNDS, Z90, Terms
-from shoestring.planner.hazard import STEP_S, losses
+from shoestring.planner.hazard import STEP_S, Losses, losses
 
 Floats = NDArray[np.float64]
 
@@ -23,6 +24,7 @@ class Candidates:
     scale: Floats
     granularity_s: Floats
     minimum_s: Floats
+    free_s: Floats
     data_usd: Floats
     data_h: Floats
     storage_usd_per_hour: Floats
@@ -84,7 +86,8 @@ def _same_hazard(c: Candidates, t: Terms, scale: float) -> Estimates:
     variable = t.nodes * c.price_usd_per_hour
     with np.errstate(invalid="ignore"):
         held = np.where(c.storage_usd_per_hour > 0, c.storage_usd_per_hour * finish, 0.0)
-        cost = variable * _billed_h(start + up, lost, c) + c.data_usd + held
+        billed = _billed_h(start + up, lost, c) - (_free_h(process, up, lost, c) if process else 0.0)
+        cost = variable * billed + c.data_usd + held
         base = (np.log(c.high_h / c.low_h) / (2 * Z90) * up) ** 2 + (BOOT_SPREAD * t.boot_h) ** 2 * (1 + lost)
         redo_variance = lost * redo**2 / 3
         v_up = base + several * per_loss**2 + redo_variance
@@ -113,6 +116,15 @@ def _billed_h(hours: Floats, lost: Floats, c: Candidates) -> Floats:
     many = lives * np.maximum(hours / lives + grain / 2, least)
     once = np.maximum(np.ceil(hours / grain - 1e-9) * grain, least)
     return np.where(lost > 0, many, once)
+
+
+def _free_h(process: Losses, up: Floats, lost: Floats, c: Candidates) -> Floats:
+    """Hours that are not billed because an instance was taken back young."""
+    free = np.zeros_like(up)
+    for free_s in np.unique(c.free_s[c.free_s > 0]):
+        rows = np.flatnonzero(c.free_s == free_s)
+        free[rows] = lost[rows] * process.free_hours(up[rows], float(free_s) / SECONDS_PER_HOUR)
+    return free
 
 
 def _p90(mean: Floats, variance: Floats) -> Floats:
