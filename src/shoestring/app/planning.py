@@ -2,12 +2,14 @@
 
 import os
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 from shoestring.app.config import Settings, home
 from shoestring.catalog.candidates import Account
 from shoestring.catalog.load import Catalog, embedded
 from shoestring.catalog.overlay import overlaid
+from shoestring.catalog.owned import OwnedRow, with_owned
 from shoestring.catalog.sheet import read_sheet
 from shoestring.domain.errors import BadInput
 from shoestring.domain.run import Profile
@@ -20,6 +22,42 @@ def catalog_in_use(sheet: Path | None) -> Catalog:
     if sheet is None:
         return embedded()
     return overlaid(embedded(), read_sheet(sheet, today=datetime.now(UTC).date()))
+
+
+class View(StrEnum):
+    """Which of an owned machine's two prices a plan compares: of one more hour, or with all that it costs."""
+
+    LOADED = "loaded"
+    MARGINAL = "marginal"
+
+
+def with_machine(catalog: Catalog, file: Path | None, view: View) -> tuple[Catalog, str | None]:
+    """The catalog with the machine of a file as an offer, and what to say about it; unchanged without one."""
+    if file is None:
+        return catalog, None
+    from shoestring.executors.local import load_machine, owned_cost
+
+    machine = load_machine(file)
+    cost = owned_cost(machine)
+    if machine.accelerator is None or machine.accelerator_count <= 0 or cost is None:
+        return catalog, (
+            f"{machine.name} is left out: give accelerator, accelerator_count, capex_usd, power_w and "
+            f"electricity_usd_per_kwh in {file.name}."
+        )
+    marginal, loaded = float(cost.marginal_usd_per_hour), float(cost.loaded_usd_per_hour)
+    row = OwnedRow(
+        name=machine.name,
+        region=machine.region,
+        accelerator=machine.accelerator,
+        count=machine.accelerator_count,
+        usd_per_hour=marginal if view is View.MARGINAL else loaded,
+        source=f"{file.name}: {view}",
+        as_of=datetime.now(UTC).date(),
+    )
+    note = (
+        f"{machine.name}: {marginal:.2f} $/h marginal, {loaded:.2f} $/h fully loaded; this plan takes {view}."
+    )
+    return with_owned(catalog, row), note
 
 
 def account_for(
@@ -41,6 +79,8 @@ def account_for(
         return Account(quotas=quotas), None
     named = {r.provider for r in workload.resources if r.provider} & providers
     enabled = frozenset({*named, *settings.clouds, *_with_credentials()})
+    if enabled and "owned" in providers:
+        enabled |= {"owned"}
     if not enabled:
         return Account(quotas=quotas), "No cloud account was found here, so all clouds are shown."
     return Account(enabled=enabled, quotas=quotas), None

@@ -122,7 +122,7 @@ class Catalog:
         notice = self.billing.get(row["provider"], {}).get("spot_notice_s")
         return Offer(
             id=self.offer_id(index),
-            executor="skypilot",
+            executor="local" if market is Market.OWNED else "skypilot",
             provider=row["provider"],
             region=row["region"],
             zone=row["zone"] or None,

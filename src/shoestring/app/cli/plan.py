@@ -10,7 +10,7 @@ import typer
 
 from shoestring import jobfile
 from shoestring.app.config import load_settings
-from shoestring.app.planning import account_for, catalog_in_use, profile_of
+from shoestring.app.planning import View, account_for, catalog_in_use, profile_of, with_machine
 from shoestring.domain.errors import FAILED, BadInput
 from shoestring.domain.plan import Option, Plan
 from shoestring.workflows.plan import Choices, plan, to_json
@@ -27,6 +27,8 @@ def command(
         bool, typer.Option("--allow-unproven-resume", help="Spot although no rehearsal proved resume.")
     ] = False,
     prices: Annotated[Path | None, typer.Option("--prices", help="Price sheet: YAML or CSV.")] = None,
+    machine: Annotated[Path | None, typer.Option("--machine", help="YAML of the owned machine.")] = None,
+    view: Annotated[View, typer.Option("--view", help="Price of the owned machine.")] = View.LOADED,
     html: Annotated[Path | None, typer.Option("--html", help="Write a picture to this file.")] = None,
     env: Annotated[list[str] | None, typer.Option("--env", help="NAME=VALUE, or NAME from here.")] = None,
     task: Annotated[int, typer.Option("--task", min=0, help="Which task of a pipeline, from 0.")] = 0,
@@ -36,8 +38,8 @@ def command(
     if task >= len(loaded.tasks):
         raise BadInput(f"--task {task}: the file holds {len(loaded.tasks)}", next_step="tasks count from 0")
     workload = loaded.tasks[task].workload
-    settings = load_settings({"prices": prices})
-    catalog = catalog_in_use(settings.prices)
+    settings = load_settings({"prices": prices, "machine": machine})
+    catalog, owned = with_machine(catalog_in_use(settings.prices), settings.machine, view)
     account, note = account_for(workload, settings, catalog, all_clouds=all_clouds)
     found = plan(
         workload,
@@ -46,7 +48,7 @@ def command(
         now=datetime.now(UTC),
         profile=profile_of(workload),
         choices=Choices(allow_suspect=allow_suspect, allow_unproven_resume=allow_unproven_resume),
-        notes=(note,) if note else (),
+        notes=tuple(text for text in (note, owned) if text),
     )
     if html is not None:
         from shoestring.app.cli._plan_page import write_page
