@@ -49,7 +49,7 @@ class Lived:
     supervisor: Supervisor
     weather: Weather
     met: Counter[str]
-    fleet_days: float
+    run_days: float
     late: tuple[str, ...]
 
 

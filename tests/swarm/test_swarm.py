@@ -25,9 +25,9 @@ def test_no_invariant_breaks_and_everything_is_met_often(capsys: pytest.CaptureF
     lives = [live(seed) for seed in SEEDS]
     faults = sum((lived.weather.seen for lived in lives), Counter())
     met = sum((lived.met for lived in lives), Counter())
-    days = sum(lived.fleet_days for lived in lives)
+    days = sum(lived.run_days for lived in lives)
     with capsys.disabled():
-        print(f"\n{days:.0f} fleet-days, seeds {SEEDS.start} to {SEEDS.stop - 1}")
+        print(f"\n{days:.0f} run-days, seeds {SEEDS.start} to {SEEDS.stop - 1}")
         for name, count in sorted((faults + met).items(), key=lambda item: -item[1]):
             print(f"  {name:36}{count:8}")
 

@@ -43,7 +43,7 @@ from shoestring.supervisor.eligible import Eligibility
 from shoestring.supervisor.options import Options, TickReport
 from shoestring.supervisor.outcome import after_end, material
 from shoestring.supervisor.sweep import Sweeper
-from shoestring.supervisor.unseen import awaited, settle
+from shoestring.supervisor.unseen import Step, awaited, settle
 from shoestring.supervisor.view import fleet_view, run_view
 
 SpentUsd = Callable[[RunBook, datetime], float]
@@ -87,6 +87,7 @@ class Supervisor:
         self.sweeper = Sweeper(self.options)
         self.away: dict[str, str] = {}  # executors that did not answer, and what they said instead
         self._facts: list[Fact] = []
+        self._stops: list[tuple[AttemptBook, Executor, float]] = []  # wanted, with the grace of each
         self._adopt()
 
     def _adopt(self) -> None:
@@ -104,7 +105,10 @@ class Supervisor:
         self._look_at_market(now)
         self._observe(now)
         view, intents = self._decide(now)
+        if self._stops and not self._facts:  # a leader that slept past its lease must not act on what it saw
+            self.lease = self.journal.renew(self.lease, self.options.lease_s)
         self._commit()
+        self._stop_all()
         for run, intent in intents:
             self._act(run, intent, now)
         self._facts += self.sweeper.sweep(self.book, self.executors, self.lease.epoch, now)
@@ -231,10 +235,21 @@ class Supervisor:
         if attempt.given_up and (seen is None or seen.launched_at is None):
             return
         if seen is None:
-            visible_s = self.options.visible_s
-            seen = settle(attempt, executor, epoch=self.lease.epoch, now=now, visible_s=visible_s)
-        if seen is None:
+            self._settle(run, attempt, executor, now)
             return
+        self._take_in(run, attempt, seen, now)
+        if not attempt.ended and attempt.stopping is not None and not attempt.stop_sent:
+            self._stops.append((attempt, executor, self.options.grace_s))
+
+    def _settle(self, run: RunBook, attempt: AttemptBook, executor: Executor, now: datetime) -> None:
+        """An engine that answers does not list the attempt: wait, bar its token, then give it up."""
+        step, taken_for = settle(attempt, now, self.options.visible_s)
+        if step is Step.BAR:
+            self._stops.append((attempt, executor, 0.0))
+        elif taken_for is not None:
+            self._take_in(run, attempt, taken_for, now)
+
+    def _take_in(self, run: RunBook, attempt: AttemptBook, seen: Observation, now: datetime) -> None:
         if material(attempt.observation, seen, self.options.heartbeat_s):
             self._note(Observed(run_id=run.run_id, at=now, observation=seen))
         else:
@@ -242,8 +257,6 @@ class Supervisor:
         if attempt.ended:
             for fact in after_end(run, attempt, now, self.options.failures_max):
                 self._note(fact)
-        elif attempt.stopping is not None and not attempt.stop_sent:
-            self._stop(attempt, executor)
 
     # -- decide ---------------------------------------------------------------------------------------------
 
@@ -332,7 +345,7 @@ class Supervisor:
                 assert live is not None and intent.offer is not None
                 live.observation = executor.submit(self._spec(run, live))
             case Release() | Suspend() if live is not None:
-                self._stop(live, executor)
+                self._stop(live, executor, self.options.grace_s)
             case Save() if live is not None:
                 executor.save(live.token, self.lease.epoch)
         return "done", ""
@@ -356,9 +369,15 @@ class Supervisor:
             linger_s=options.linger_s,
         )
 
-    def _stop(self, attempt: AttemptBook, executor: Executor) -> None:
+    def _stop_all(self) -> None:
+        """Carry out the stops that observing has called for, now that the journal says this leader leads."""
+        stops, self._stops = self._stops, []
+        for attempt, executor, grace_s in stops:
+            self._stop(attempt, executor, grace_s)
+
+    def _stop(self, attempt: AttemptBook, executor: Executor, grace_s: float) -> None:
         try:
-            executor.cancel(attempt.token, self.lease.epoch, grace_s=self.options.grace_s)
+            executor.cancel(attempt.token, self.lease.epoch, grace_s=grace_s)
             attempt.stop_sent = True
         except ExecutorUnavailable as error:
             self.away[executor.name] = str(error)  # said again at the next tick

@@ -7,19 +7,27 @@ shows up later still is stopped, and its cost is charged to the attempt that ask
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
-from shoestring.domain.errors import ExecutorUnavailable
 from shoestring.domain.run import Exit, ExitKind, Observation, Outcome
 from shoestring.domain.units import seconds_between
-from shoestring.ports import Executor
 from shoestring.supervisor.book import NEVER_LISTED, AttemptBook
-from shoestring.supervisor.compare import unknown
+
+LOOK_FOR = 30  # times as long as a launch may take to be listed
 
 
-def settle(
-    attempt: AttemptBook, executor: Executor, *, epoch: int, now: datetime, visible_s: float
-) -> Observation | None:
-    """What to take an unlisted attempt for; None: as before, while it may still show.
+class Step(Enum):
+    """What to do about an unlisted attempt."""
+
+    WAIT = auto()  # it may still show
+    BAR = auto()  # cancel its token
+    GIVE_UP = auto()  # take it as ended
+
+
+def settle(attempt: AttemptBook, now: datetime, visible_s: float) -> tuple[Step, Observation | None]:
+    """The next step, and what the attempt is taken for when it is given up.
+
+    It is given up only after its token was barred by this leader: ``stop_sent``.
 
     Args:
         visible_s: a launch may take so long to be listed, and a cancelled one so long to be listed as ended.
@@ -27,24 +35,20 @@ def settle(
     began = attempt.observation.launched_at is not None
     asked_s = seconds_between(attempt.intended_at, now)
     if not began and asked_s < visible_s:
-        return None
-    try:
-        executor.cancel(attempt.token, epoch, grace_s=0.0)
-    except ExecutorUnavailable as error:
-        return unknown(attempt.observation, str(error))
+        return Step.WAIT, None
+    if not attempt.stop_sent:
+        return Step.BAR, None
     if began:
         end = Exit(kind=ExitKind.LOST, at=now, detail="the engine no longer knows this attempt")
-        return replace(attempt.observation, outcome=Outcome.ENDED, terminated_at=now, exit=end)
+        lost = replace(attempt.observation, outcome=Outcome.ENDED, terminated_at=now, exit=end)
+        return Step.GIVE_UP, lost
     if asked_s < 2 * visible_s:
-        return None
+        return Step.WAIT, None
     end = Exit(kind=ExitKind.NO_START, at=now, detail=NEVER_LISTED)
-    return replace(attempt.observation, outcome=Outcome.ENDED, exit=end)
+    return Step.GIVE_UP, replace(attempt.observation, outcome=Outcome.ENDED, exit=end)
 
 
 def awaited(attempt: AttemptBook, now: datetime, visible_s: float) -> bool:
     """Whether a launch that was given up is still looked for: it runs after all, or was asked for not long ago."""
     recent = now - attempt.intended_at < timedelta(seconds=LOOK_FOR * visible_s)
     return not attempt.ended or recent
-
-
-LOOK_FOR = 30  # times as long as a launch may take to be listed
