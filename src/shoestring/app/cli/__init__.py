@@ -30,6 +30,7 @@ VERBS: dict[str, Verb] = {
     "bills": Verb(module="bills", help="Bring bills into the ledger; close months.", group="Money"),
     "costs": Verb(module="costs", help="What was spent, by team or anything else.", group="Money"),
     "budget": Verb(module="budget", help="Limits by label: spent, forecast, breach.", group="Money"),
+    "metrics": Verb(module="metrics", help="Runs and budgets for Prometheus.", group="Money"),
     "notify": Verb(module="notify", help="Tell people about budgets and odd days, once.", group="Money"),
     "savings": Verb(
         module="savings", help="What was saved, on the bill and against baselines.", group="Money"
