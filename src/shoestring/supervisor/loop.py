@@ -36,14 +36,15 @@ from shoestring.domain.fleet import (
 from shoestring.domain.offer import Offer
 from shoestring.domain.run import Exit, ExitKind, Observation, Outcome, RunState
 from shoestring.policies.base import Policy
-from shoestring.ports import Clock, Executor, JobSpec, Journal, Lease
-from shoestring.supervisor.book import AttemptBook, Book, RunBook
-from shoestring.supervisor.compare import differs, same_hold, unknown
+from shoestring.ports import Clock, Executor, Journal, Lease
+from shoestring.supervisor.book import Book, RunBook
+from shoestring.supervisor.compare import same_hold
 from shoestring.supervisor.eligible import Eligibility
+from shoestring.supervisor.lookout import Lookout
 from shoestring.supervisor.options import Options, TickReport
-from shoestring.supervisor.outcome import after_end, material
+from shoestring.supervisor.outcome import after_end
+from shoestring.supervisor.requests import answer, job_spec
 from shoestring.supervisor.sweep import Sweeper
-from shoestring.supervisor.unseen import Step, awaited, settle
 from shoestring.supervisor.view import fleet_view, run_view
 
 SpentUsd = Callable[[RunBook, datetime], float]
@@ -82,19 +83,27 @@ class Supervisor:
         self.options = options or Options()
         self.book = Book()
         self.belief = policy.start()
-        self.offers: dict[str, Offer] = {}
+        self.lookout = Lookout(executors, self.options, self._note)
         self.eligibility = Eligibility(self.options)
         self.sweeper = Sweeper(self.options)
-        self.away: dict[str, str] = {}  # executors that did not answer, and what they said instead
         self._facts: list[Fact] = []
-        self._stops: list[tuple[AttemptBook, Executor, float]] = []  # wanted, with the grace of each
         self._adopt()
+
+    @property
+    def offers(self) -> Mapping[str, Offer]:
+        """The market as last seen, by offer id."""
+        return self.lookout.offers
+
+    @property
+    def away(self) -> Mapping[str, str]:
+        """Executors that did not answer, and what they said instead."""
+        return self.lookout.away
 
     def _adopt(self) -> None:
         """Read the journal and take over: the belief is rebuilt, and open launches are settled."""
         for entry in self.journal.read():
             if isinstance(entry.fact, MarketSeen):
-                self._see_market(entry.fact)
+                self._learn(entry.fact)
             else:
                 self.book.apply(entry.fact)
 
@@ -102,13 +111,14 @@ class Supervisor:
         """One round. Raises StaleLeader or JournalUnavailable: then stop, this supervisor leads no more."""
         now = self.clock.now()
         self._take_requests(now)
-        self._look_at_market(now)
         self._observe(now)
         view, intents = self._decide(now)
-        if self._stops and not self._facts:  # a leader that slept past its lease must not act on what it saw
+        if (
+            self.lookout.stops and not self._facts
+        ):  # a leader that slept past its lease must not act on what it saw
             self.lease = self.journal.renew(self.lease, self.options.lease_s)
         self._commit()
-        self._stop_all()
+        self.lookout.stop_all(self.lease.epoch)  # the journal has just said that this leader leads
         for run, intent in intents:
             self._act(run, intent, now)
         self._facts += self.sweeper.sweep(self.book, self.executors, self.lease.epoch, now)
@@ -156,107 +166,27 @@ class Supervisor:
                     continue
                 facts.append(fact)
                 self.book.apply(fact)
-                facts += self._answer(run, fact, now)
+                follows = answer(run, fact, now)
+                if follows is not None:
+                    facts.append(follows)
+                    self.book.apply(follows)
         self.journal.take(self.lease, [request_id for request_id, _ in requests], facts)
-
-    def _answer(self, run: RunBook, asked: Asked, now: datetime) -> list[Fact]:
-        """State changes that a request brings at once; live attempts are stopped by :meth:`_observe`."""
-        state = None
-        if asked.what == "cancel" and run.live is None:
-            state = RunState.CANCELLED
-        elif asked.what == "suspend" and run.live is None:
-            state = RunState.SUSPENDED
-        elif asked.what == "resume" and run.state is RunState.SUSPENDED:
-            state = RunState.WAITING
-        if state is None:
-            return []
-        fact = StateChanged(run_id=run.run_id, at=now, state=state, cause=f"asked by {asked.user or 'user'}")
-        self.book.apply(fact)
-        return [fact]
 
     # -- observe --------------------------------------------------------------------------------------------
 
-    def _look_at_market(self, now: datetime) -> None:
-        changed: list[Offer] = []
-        for name, executor in self.executors.items():
-            try:
-                offers = executor.offers()
-            except ExecutorUnavailable as error:
-                self.away[name] = str(error)
-                continue
-            self.away.pop(name, None)
-            for offer in offers:
-                known = self.offers.get(offer.id)
-                if known is not offer and (known is None or differs(known, offer)):
-                    changed.append(offer)
-        if changed:
-            fact = MarketSeen(at=now, offers=tuple(changed))
-            self._facts.append(fact)
-            self._see_market(fact)
+    def _observe(self, now: datetime) -> None:
+        seen = self.lookout.market(now)
+        if seen is not None:
+            self._facts.append(seen)
+            self._learn(seen)
+        self.lookout.attempts(self.book, now)
 
-    def _see_market(self, fact: MarketSeen) -> None:
-        self.offers.update((offer.id, offer) for offer in fact.offers)
+    def _learn(self, fact: MarketSeen) -> None:
+        """What changed in the market, for the belief and for what each run may use."""
+        self.lookout.take(fact)
         self.eligibility.market_changed()
         seen = FleetView(now=fact.at, runs=(), offers=dict(self.offers))
         self.belief = self.policy.update(self.belief, seen)
-
-    def _observe(self, now: datetime) -> None:
-        live: dict[str, list[tuple[RunBook, AttemptBook]]] = {}
-        for run in self.book.runs.values():
-            attempt = run.live
-            if attempt is not None:
-                live.setdefault(run.submitted.executor, []).append((run, attempt))
-        for run, attempt in self.book.given_up.values():
-            if run.live is not attempt and awaited(attempt, now, self.options.visible_s):
-                live.setdefault(run.submitted.executor, []).append((run, attempt))
-        for name, pairs in live.items():
-            executor = self.executors[name]
-            try:
-                seen = executor.poll([attempt.token for _, attempt in pairs])
-                self.away.pop(name, None)
-            except ExecutorUnavailable as error:
-                self.away[name] = str(error)
-                for _, attempt in pairs:
-                    if attempt.observation.outcome is Outcome.RUNNING:
-                        attempt.observation = unknown(attempt.observation, str(error))
-                continue
-            for run, attempt in pairs:
-                self._absorb(run, attempt, seen.get(attempt.token), executor, now)
-
-    def _absorb(
-        self,
-        run: RunBook,
-        attempt: AttemptBook,
-        seen: Observation | None,
-        executor: Executor,
-        now: datetime,
-    ) -> None:
-        """Take in what an engine said of an attempt, and what follows for the run."""
-        if attempt.given_up and (seen is None or seen.launched_at is None):
-            return
-        if seen is None:
-            self._settle(run, attempt, executor, now)
-            return
-        self._take_in(run, attempt, seen, now)
-        if not attempt.ended and attempt.stopping is not None and not attempt.stop_sent:
-            self._stops.append((attempt, executor, self.options.grace_s))
-
-    def _settle(self, run: RunBook, attempt: AttemptBook, executor: Executor, now: datetime) -> None:
-        """An engine that answers does not list the attempt: wait, bar its token, then give it up."""
-        step, taken_for = settle(attempt, now, self.options.visible_s)
-        if step is Step.BAR:
-            self._stops.append((attempt, executor, 0.0))
-        elif taken_for is not None:
-            self._take_in(run, attempt, taken_for, now)
-
-    def _take_in(self, run: RunBook, attempt: AttemptBook, seen: Observation, now: datetime) -> None:
-        if material(attempt.observation, seen, self.options.heartbeat_s):
-            self._note(Observed(run_id=run.run_id, at=now, observation=seen))
-        else:
-            attempt.observation = seen
-        if attempt.ended:
-            for fact in after_end(run, attempt, now, self.options.failures_max):
-                self._note(fact)
 
     # -- decide ---------------------------------------------------------------------------------------------
 
@@ -343,44 +273,13 @@ class Supervisor:
                 if refusals:
                     return "refused", refusals
                 assert live is not None and intent.offer is not None
-                live.observation = executor.submit(self._spec(run, live))
+                env = self.env_of(run.run_id)
+                live.observation = executor.submit(job_spec(run, live, env, self.lease.epoch, self.options))
             case Release() | Suspend() if live is not None:
-                self._stop(live, executor, self.options.grace_s)
+                self.lookout.stop(live, executor, self.options.grace_s, self.lease.epoch)
             case Save() if live is not None:
                 executor.save(live.token, self.lease.epoch)
         return "done", ""
-
-    def _spec(self, run: RunBook, attempt: AttemptBook) -> JobSpec:
-        options = self.options
-        workload = run.submitted.workload
-        return JobSpec(
-            run_id=run.run_id,
-            attempt_id=attempt.id,
-            attempt_number=attempt.number,
-            token=attempt.token,
-            epoch=self.lease.epoch,
-            workload=workload,
-            offer=attempt.offer,
-            env=self.env_of(run.run_id),
-            restore=run.checkpoints(),
-            checkpoint_interval_s=workload.checkpoint.interval_s or options.checkpoint_interval_s,
-            hang_s=options.hang_s,
-            grace_s=options.grace_s,
-            linger_s=options.linger_s,
-        )
-
-    def _stop_all(self) -> None:
-        """Carry out the stops that observing has called for, now that the journal says this leader leads."""
-        stops, self._stops = self._stops, []
-        for attempt, executor, grace_s in stops:
-            self._stop(attempt, executor, grace_s)
-
-    def _stop(self, attempt: AttemptBook, executor: Executor, grace_s: float) -> None:
-        try:
-            executor.cancel(attempt.token, self.lease.epoch, grace_s=grace_s)
-            attempt.stop_sent = True
-        except ExecutorUnavailable as error:
-            self.away[executor.name] = str(error)  # said again at the next tick
 
     def _launch_failed(self, run: RunBook, result: str, detail: str, now: datetime) -> None:
         """Nothing runs under this token, now or later: the attempt is over before it began."""
