@@ -22,13 +22,13 @@ demo: venv
 test: venv
 	$(BIN)/pytest -n 2 --dist worksteal
 
-# Callbacks for Hugging Face's Trainer and Lightning need an environment of their own: their pins differ.
+# Callbacks and experiment trackers need an environment of their own: large, and with other pins.
 test-extras: $(EXTRAS)/.installed
 	$(EXTRAS)/bin/pytest -m extras tests/extras
 
 $(EXTRAS)/.installed: pyproject.toml constraints.txt constraints-extras.txt
 	$(PYTHON) -m venv $(EXTRAS)
-	$(EXTRAS)/bin/$(PIP) -c constraints.txt -c constraints-extras.txt -e '.[transformers,lightning]' pytest pytest-timeout
+	$(EXTRAS)/bin/$(PIP) -c constraints.txt -c constraints-extras.txt -e '.[transformers,lightning,mlflow,wandb,ledger]' mlflow pytest pytest-timeout hypothesis
 	touch $@
 
 check: venv

@@ -90,3 +90,17 @@ def test_the_runner_loads_none_of_the_heavy_libraries():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_experiment_trackers_tag_their_runs_with_ours():
+    order = JobOrder(run_id="r", attempt_id="a")
+    env = job_environment(
+        order, "/spool", {"WANDB_TAGS": "mine", "MLFLOW_RUN_CONTEXT": '{"mlflow.user": "ann"}'}
+    )
+    assert env["WANDB_TAGS"] == "mine,shoestring:r"
+    assert json.loads(env["MLFLOW_RUN_CONTEXT"]) == {"mlflow.user": "ann", "shoestring.run_id": "r"}
+    assert json.loads(job_environment(order, "/spool", {})["MLFLOW_RUN_CONTEXT"]) == {
+        "shoestring.run_id": "r"
+    }
+    torn = job_environment(order, "/spool", {"MLFLOW_RUN_CONTEXT": "{torn"})
+    assert torn["MLFLOW_RUN_CONTEXT"] == "{torn", "the user's own mistake is the user's to see"

@@ -1,7 +1,7 @@
 """What a unit of work cost: dollars of runs over what their heartbeats say was done. Unknown stays None."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from shoestring.domain.run import Heartbeat
@@ -21,12 +21,25 @@ class RunWork:
         keys: what it is grouped by; None where it has no such label.
         usd: over its whole life; None when a part of its use has no known price.
         beats: the newest heartbeat of each attempt, newest first.
+        tracked: metrics that an experiment tracker has of it; a heartbeat of the same name comes first.
     """
 
     run_id: str
     keys: tuple[str | None, ...]
     usd: Decimal | None
     beats: tuple[Heartbeat, ...]
+    tracked: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def metric_names(self) -> frozenset[str]:
+        """What it told, in heartbeats or to a tracker."""
+        return frozenset(self.tracked).union(*(b.metrics for b in self.beats))
+
+    def newest(self, *names: str) -> float | None:
+        """The newest value of the first name that a heartbeat, or else the tracker, has."""
+        beats = (b.metrics[name] for b in self.beats for name in names if name in b.metrics)
+        tracked = (self.tracked[name] for name in names if name in self.tracked)
+        return next(beats, next(tracked, None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +108,14 @@ def leaderboard(runs: Iterable[RunWork], metric: str) -> tuple[UnitCost, ...]:
 def measure_of(unit: str) -> Callable[[RunWork], float | None]:
     """How many of a unit a run did. Raises ValueError for what is no unit."""
     if unit.startswith(POINT) and len(unit) > len(POINT):
-        return lambda run: _newest(run.beats, unit.removeprefix(POINT))
+        return lambda run: run.newest(unit.removeprefix(POINT))
     measures: Mapping[str, Callable[[RunWork], float | None]] = {
         "run": lambda _: 1.0,
-        "epoch": lambda run: _newest(run.beats, "epoch"),
+        "epoch": lambda run: run.newest("epoch"),
         "million_samples": lambda run: _scaled(
             next((b.samples for b in run.beats if b.samples is not None), None)
         ),
-        "million_tokens": lambda run: _scaled(_newest(run.beats, "tokens", "num_input_tokens_seen")),
+        "million_tokens": lambda run: _scaled(run.newest("tokens", "num_input_tokens_seen")),
     }
     if unit not in measures:
         raise ValueError(f"no unit {unit!r}")
@@ -135,11 +148,6 @@ def _of_best(
         usd=None if unpriced else sum(paid, money(0)),
         units=max(points, default=None),
     )
-
-
-def _newest(beats: Sequence[Heartbeat], *names: str) -> float | None:
-    """The newest value of the first name that a heartbeat has."""
-    return next((b.metrics[name] for b in beats for name in names if name in b.metrics), None)
 
 
 def _scaled(count: float | None) -> float | None:

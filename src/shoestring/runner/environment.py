@@ -37,7 +37,24 @@ def job_environment(order: JobOrder, folder: Path, outside: Mapping[str, str]) -
     if order.stop_at_step is not None:
         ours[ENV_STOP_AT_STEP] = str(order.stop_at_step)
     defaults = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "PYTHONUNBUFFERED": "1"}
-    return {**defaults, **outside, **ours}
+    return {**defaults, **outside, **_tracker_tags(order.run_id, outside), **ours}
+
+
+def _tracker_tags(run_id: str, outside: Mapping[str, str]) -> dict[str, str]:
+    """What lets experiment trackers find a run again: a tag that their clients take from the environment.
+
+    MLflow adds the JSON object of MLFLOW_RUN_CONTEXT to the tags of every run that it starts; W&B takes the
+    tags of WANDB_TAGS, parted by commas, unless the script gives its own.
+    """
+    tags = [tag for tag in outside.get("WANDB_TAGS", "").split(",") if tag]
+    found = {"WANDB_TAGS": ",".join([*tags, f"shoestring:{run_id}"])}
+    try:
+        context = json.loads(outside.get("MLFLOW_RUN_CONTEXT") or "{}")
+    except ValueError:  # MLflow itself will complain of it
+        return found
+    if isinstance(context, dict):
+        found["MLFLOW_RUN_CONTEXT"] = json.dumps(context | {"shoestring.run_id": run_id})
+    return found
 
 
 def _newest(restore: Sequence[Mapping[str, Any]]) -> str:

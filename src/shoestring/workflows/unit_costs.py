@@ -5,6 +5,7 @@ from typing import Any
 
 from shoestring.domain.errors import BadInput
 from shoestring.ledger.receipt import Receipt
+from shoestring.ledger.tracking import TrackedRun
 from shoestring.ledger.unit_costs import (
     UNITS,
     RunWork,
@@ -17,12 +18,17 @@ from shoestring.ledger.unit_costs import (
 from shoestring.store.answers import Condition, Question, ask
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_schema import LABEL_COLUMNS
+from shoestring.store.tracked_book import tracked_runs
 
 # Refunds and restatements of something else are no price of work.
 PRICES_OF_WORK = (
     Condition(dimension="charge", operator="!=", value="Credit"),
     Condition(dimension="class", operator="!=", value="Correction"),
 )
+
+
+PARAM = "param."
+NO_METRICS = "none; report them with step(..., metrics={...}), or read them with shoestring bridge"
 
 
 def cost_per_unit(
@@ -41,11 +47,11 @@ def metric_per_dollar(
 ) -> tuple[UnitCost, ...]:
     """Groups by their best value of a metric per dollar. Raises BadInput naming the metrics there are."""
     runs = works(store, receipts, question)
-    there = sorted({name for run in runs for beat in run.beats for name in beat.metrics})
+    there = sorted({name for run in runs for name in run.metric_names})
     if metric not in there:
         raise BadInput(
             f"no run reported a metric {metric!r}",
-            next_step=f"there are: {', '.join(there) or 'none; report them with step(..., metrics={...})'}",
+            next_step=f"there are: {', '.join(there) or NO_METRICS}",
         )
     return leaderboard(runs, metric)
 
@@ -57,8 +63,11 @@ def works(store: ChargeStore, receipts: Sequence[Receipt], question: Question) -
     with unrated use, they are None. ``where`` chooses charges; a run that has none of them is left out.
     """
     for name in question.by:
-        if name not in LABEL_COLUMNS:
-            raise BadInput(f"can't group runs by {name!r}", next_step=f"one of: {', '.join(LABEL_COLUMNS)}")
+        if name not in LABEL_COLUMNS and not name.startswith(PARAM):
+            raise BadInput(
+                f"can't group runs by {name!r}", next_step=f"one of: {', '.join(LABEL_COLUMNS)}, {PARAM}NAME"
+            )
+    tracked = tracked_runs(store.folder)
     answer = ask(
         store, Question(by=("run",), metric=question.metric, where=(*question.where, *PRICES_OF_WORK))
     )
@@ -66,9 +75,10 @@ def works(store: ChargeStore, receipts: Sequence[Receipt], question: Question) -
     return [
         RunWork(
             run_id=paid.run_id,
-            keys=tuple(_label(paid, name) for name in question.by),
+            keys=tuple(_label(paid, name, tracked.get(paid.run_id)) for name in question.by),
             usd=None if paid.unrated else dollars.get(paid.run_id),
             beats=beats_of(paid),
+            tracked={} if (known := tracked.get(paid.run_id)) is None else known.metrics,
         )
         for paid in receipts
         if _within(paid, question) and (paid.run_id in dollars or not question.where)
@@ -82,7 +92,9 @@ def _within(paid: Receipt, question: Question) -> bool:
     )
 
 
-def _label(paid: Receipt, name: str) -> str | None:
+def _label(paid: Receipt, name: str, tracked: TrackedRun | None) -> str | None:
+    if name.startswith(PARAM):
+        return None if tracked is None else tracked.params.get(name.removeprefix(PARAM))
     if name == "run":
         return paid.run_id
     if name == "user":

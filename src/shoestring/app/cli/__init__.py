@@ -31,6 +31,7 @@ VERBS: dict[str, Verb] = {
     "costs": Verb(module="costs", help="What was spent, by team or anything else.", group="Money"),
     "budget": Verb(module="budget", help="Limits by label: spent, forecast, breach.", group="Money"),
     "metrics": Verb(module="metrics", help="Runs and budgets for Prometheus.", group="Money"),
+    "bridge": Verb(module="bridge", help="Costs to MLflow or W&B; their metrics back.", group="Money"),
     "notify": Verb(module="notify", help="Tell people about budgets and odd days, once.", group="Money"),
     "savings": Verb(
         module="savings", help="What was saved, on the bill and against baselines.", group="Money"
