@@ -28,7 +28,7 @@ test-extras: $(EXTRAS)/.installed
 
 $(EXTRAS)/.installed: pyproject.toml constraints.txt constraints-extras.txt
 	$(PYTHON) -m venv $(EXTRAS)
-	$(EXTRAS)/bin/$(PIP) -c constraints.txt -c constraints-extras.txt -e '.[transformers,lightning,mlflow,wandb,ledger]' mlflow pytest pytest-timeout hypothesis
+	$(EXTRAS)/bin/$(PIP) -c constraints.txt -c constraints-extras.txt -e '.[transformers,lightning,mlflow,wandb,ledger,aws]' mlflow pytest pytest-timeout hypothesis
 	touch $@
 
 check: venv

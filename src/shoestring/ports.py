@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shoestring.domain.facts import Asked, Fact
 from shoestring.domain.offer import Offer
+from shoestring.domain.price import PricePoint, PricesWanted
 from shoestring.domain.run import CheckpointFact, MeterTotals, Observation, Profile
 from shoestring.domain.workload import Workload
 
@@ -29,6 +30,28 @@ class PriceSource(Protocol):
 
     def offers(self) -> tuple[Offer, ...]:
         """Offers with prices as of now. Raises ExecutorUnavailable if the source does not answer."""
+        ...
+
+
+class PriceFeed(Protocol):
+    """A provider's own prices, asked over the network."""
+
+    @property
+    def provider(self) -> str:
+        """The catalog's word for whose prices these are."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """Who is asked, for people: the host's name."""
+        ...
+
+    def points(self, wanted: PricesWanted) -> tuple[PricePoint, ...]:
+        """Prices as of now, bounded in size and time.
+
+        Raises:
+            ExecutorUnavailable: no answer. BadInput: an answer that can't be trusted, refused whole.
+        """
         ...
 
 

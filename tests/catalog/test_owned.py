@@ -14,7 +14,7 @@ from shoestring.domain.plan import Plan
 from shoestring.domain.workload import AcceleratorRequest, HoursOf, ResourceRequest, Workload
 from shoestring.workflows.plan import plan
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
+NOW = datetime.now(UTC)  # the machine is priced as of today
 MACHINE = """
 name: rack 7
 accelerator: H100

@@ -1,27 +1,55 @@
 """Wiring behind ``shoestring plan`` and ``shoestring catalog``: catalog, accounts, profile of this machine."""
 
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
 from shoestring.app.config import Settings, home
+from shoestring.app.feeds import prices_folder
 from shoestring.catalog.candidates import Account
+from shoestring.catalog.layer import Known, Layer, laid
 from shoestring.catalog.load import Catalog, embedded
 from shoestring.catalog.overlay import overlaid
 from shoestring.catalog.owned import OwnedRow, with_owned
 from shoestring.catalog.sheet import read_sheet
 from shoestring.domain.errors import BadInput
+from shoestring.domain.price import PricePoint
 from shoestring.domain.run import Profile
 from shoestring.domain.workload import Workload
 from shoestring.workflows.check import CLOUD_CREDENTIALS
+from shoestring.workflows.refresh import cached
 
 
 def catalog_in_use(sheet: Path | None) -> Catalog:
     """The embedded catalog, under the user's price sheet if there is one."""
+    return _under_sheet(embedded(), sheet)
+
+
+def prices_in_use(settings: Settings, live: Iterable[PricePoint] = ()) -> tuple[Catalog, tuple[str, ...]]:
+    """The catalog under all that is known better, and what to say about layers that were not used.
+
+    From below: embedded, cached, ``live`` (asked for just now), the price sheet. A price that is older than the
+    one it would replace does not.
+
+    Raises:
+        BadInput: the price sheet; see :mod:`catalog.sheet`.
+    """
+    catalog, notes, now = embedded(), list[str](), datetime.now(UTC)
+    folder = prices_folder()
+    if folder.is_dir():
+        layer, refused = cached(folder, Known(catalog), now=now)
+        catalog = laid(catalog, layer, now=now)
+        notes += refused
+    catalog = laid(catalog, Layer(name="live", points=tuple(live)), now=now)
+    return _under_sheet(catalog, settings.prices), tuple(notes)
+
+
+def _under_sheet(catalog: Catalog, sheet: Path | None) -> Catalog:
     if sheet is None:
-        return embedded()
-    return overlaid(embedded(), read_sheet(sheet, today=datetime.now(UTC).date()))
+        return catalog
+    return overlaid(catalog, read_sheet(sheet, today=datetime.now(UTC).date()))
 
 
 class View(StrEnum):
@@ -78,7 +106,7 @@ def account_for(
     if all_clouds:
         return Account(quotas=quotas), None
     named = {r.provider for r in workload.resources if r.provider} & providers
-    enabled = frozenset({*named, *settings.clouds, *_with_credentials()})
+    enabled = frozenset({*named, *settings.clouds, *with_credentials()})
     if enabled and "owned" in providers:
         enabled |= {"owned"}
     if not enabled:
@@ -102,7 +130,7 @@ def _quotas(settings: Settings, catalog: Catalog) -> dict[str, float]:
     return found
 
 
-def _with_credentials() -> list[str]:
+def with_credentials() -> list[str]:
     return [
         cloud
         for cloud, (variables, files, _) in CLOUD_CREDENTIALS.items()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from shoestring.catalog.layer import NO_CAPACITY
 from shoestring.catalog.load import Catalog
 from shoestring.catalog.places import Places
 from shoestring.domain.offer import Offer
@@ -23,6 +24,11 @@ _CONTRACT = Refusal(
     code="commitment",
     text="needs a contract of one year or more",
     fix="list what you have in a price sheet",
+)
+_NONE_THERE = Refusal(
+    code="no_capacity",
+    text="the provider said within the hour that it has none there",
+    fix="ask again: --live, or shoestring catalog refresh",
 )
 NOT_BY_THE_HOUR: Mapping[str, Refusal] = {
     "reserved_1y": _CONTRACT,
@@ -107,6 +113,8 @@ def sort_out(
             )
         elif market in NOT_BY_THE_HOUR:
             why = NOT_BY_THE_HOUR[market]
+        elif NO_CAPACITY in c["flag"][row].split():
+            why = _NONE_THERE
         else:
             found = _look(catalog, row, workload, account, hours, profile, resume_proven)
             if isinstance(found, Usable):

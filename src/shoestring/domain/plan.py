@@ -55,6 +55,7 @@ class Option:
         expected_cost_usd, p90_cost_usd: None while the work is unknown.
         p_deadline: None without a deadline. p_capacity: None where no interruption class is known.
         energy_kwh, co2_kg: None where the device's power, the site's PUE or its grid is unknown.
+        price_layer: the layer that gave the price (:class:`PriceLayer`).
         relative_cost: cost per unit of work against the first accelerator named; only without ``work``.
         flags: what is odd about the price or the estimate.
     """
@@ -80,6 +81,7 @@ class Option:
     reason: str = ""
     flags: tuple[str, ...] = ()
     relative_cost: float | None = None
+    price_layer: str = "embedded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,20 @@ class Sensitivity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceLayer:
+    """One source of a catalog's prices: how many offers, and the oldest and newest day of their prices.
+
+    Attributes:
+        name: ``live`` | ``cache`` | ``bill`` | ``embedded``, or the name of a price sheet or machine file.
+    """
+
+    name: str
+    offers: int
+    oldest: str
+    newest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The answer to "how should this job run".
 
@@ -119,6 +135,7 @@ class Plan:
         work_kind, work_range_h: where the hours come from, and low and high on the baseline's shape.
         prices_as_of: oldest and newest date of the prices shown.
         probe_saves_usd: most that knowing the work exactly could save; None if it can't be said.
+        prices: the layers that the prices came from, what goes first first.
         notes: what a reader must know before trusting this.
     """
 
@@ -132,5 +149,6 @@ class Plan:
     prices_as_of: tuple[str, str] | None
     sensitivity: tuple[Sensitivity, ...] = ()
     probe_saves_usd: float | None = None
+    prices: tuple[PriceLayer, ...] = ()
     notes: tuple[str, ...] = ()
     detail: Mapping[str, float] = field(default_factory=dict)

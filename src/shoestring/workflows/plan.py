@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from shoestring.catalog.candidates import Account, Sorted, Usable, asked_keys, columns, sort_out
+from shoestring.catalog.layer import layers_used
 from shoestring.catalog.load import Catalog
 from shoestring.catalog.places import Places
 from shoestring.catalog.resolve import absent, resolved
@@ -155,6 +156,7 @@ class _Planning:
             prices_as_of=_span([o.price_as_of for o in everything]),
             sensitivity=self._sensitivity(scored, trusted, chosen, wishes),
             probe_saves_usd=self._probe(scored, trusted, chosen, found.usable),
+            prices=layers_used(self.catalog),
             notes=(
                 *notes,
                 *cautions(self.workload, found, self.absent, self.profile, relative=self.relative),

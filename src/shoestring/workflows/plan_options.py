@@ -15,6 +15,8 @@ from shoestring.domain.plan import Option, Plan
 from shoestring.planner.frontier import Scored
 from shoestring.planner.hazard import losses, scale_of
 
+APART = ("relative_cost", "price_layer")  # have places of their own in JSON
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionMaker:
@@ -61,6 +63,7 @@ class OptionMaker:
             co2_kg=value(e.co2_kg),
             reason=reason,
             flags=(*self.flags[u.row], *u.flags),
+            price_layer=self.catalog.origin[u.row],
             relative_cost=None if unit is None or math.isnan(unit) else round(float(e.cost_usd[i]) / unit, 6),
         )
 
@@ -74,10 +77,10 @@ class OptionMaker:
 
 
 def to_json(found: Plan) -> dict[str, Any]:
-    """The plan with stable keys; relative costs have a place of their own, so that options stay as they are."""
+    """The plan with stable keys; relative costs and layers have places of their own: options stay as they are."""
 
     def option(o: Option | None) -> dict[str, Any] | None:
-        return None if o is None else {k: v for k, v in asdict(o).items() if k != "relative_cost"}
+        return None if o is None else {k: v for k, v in asdict(o).items() if k not in APART}
 
     return {
         "options": [option(o) for o in found.options],
@@ -87,6 +90,8 @@ def to_json(found: Plan) -> dict[str, Any]:
         "rejected": [asdict(r) for r in found.rejected],
         "work": {"kind": found.work_kind, "range": found.work_range_h},
         "prices_as_of": found.prices_as_of,
+        "prices": [asdict(layer) for layer in found.prices],
+        "price_layers": {o.offer_id: o.price_layer for o in found.options},
         "relative_cost": {o.offer_id: o.relative_cost for o in found.options if o.relative_cost is not None},
         "sensitivity": [asdict(s) for s in found.sensitivity],
         "probe_saves_usd": found.probe_saves_usd,

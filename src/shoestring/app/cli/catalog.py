@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from shoestring.app.config import load_settings
-from shoestring.app.planning import catalog_in_use
+from shoestring.app.planning import catalog_in_use, prices_in_use
 from shoestring.catalog.history import history
 from shoestring.catalog.load import embedded
 from shoestring.domain.errors import BadInput
@@ -18,7 +18,11 @@ from shoestring.workflows.catalog import Filter, difference, hardware, listing, 
 
 def command(
     words: Annotated[
-        list[str] | None, typer.Argument(help="Nothing, or: diff [SHEET] SHEET, or: history TYPE REGION.")
+        list[str] | None,
+        typer.Argument(
+            help="Nothing, or: refresh [PROVIDER...] | compare NAME... | diff [SHEET] SHEET | "
+            "history TYPE REGION."
+        ),
     ] = None,
     accelerator: Annotated[str | None, typer.Option("--accelerator", help="As in a job file: H100.")] = None,
     provider: Annotated[str | None, typer.Option("--provider", help="aws, gcp, azure, lambda ...")] = None,
@@ -40,23 +44,30 @@ def command(
         rows = [{**asdict(price), "since": price.since.isoformat()} for price in changes]
         _print(rows, as_json, HISTORY, limit=1000)
         return
+    if words and words[0] == "refresh":
+        from shoestring.app.cli._refresh import refresh_command
+
+        refresh_command(words[1:], region=region, accelerator=accelerator, as_json=as_json)
+        return
     if words:
         _diff(words, as_json=as_json)
         return
-    catalog = catalog_in_use(load_settings({"prices": prices}).prices)
+    catalog, notes = prices_in_use(load_settings({"prices": prices}))
     if show_hardware:
         _print(hardware(catalog), as_json, HARDWARE, limit=1000)
         return
     wanted = Filter(accelerator=accelerator, provider=provider, region=region, market=market)
     rows = listing(catalog, wanted, sort=sort, today=datetime.now(UTC).date())
     if as_json:
-        print(json.dumps({"summary": summary(catalog), "offers": rows}, indent=2))
+        print(json.dumps({"summary": summary(catalog), "offers": rows, "notes": notes}, indent=2))
         return
     _print(rows, False, OFFERS, limit=limit)
+    for note in notes:
+        print(f"note: {note}")
 
 
 OFFERS = (("OFFER", "offer_id"), ("WHAT", "accelerator"), ("N", "count"), ("$/H", "price_usd_per_hour"),
-          ("EACH", "usd_per_accelerator_hour"), ("DAYS", "age_days"), ("KIND", "kind"),
+          ("EACH", "usd_per_accelerator_hour"), ("DAYS", "age_days"), ("KIND", "kind"), ("FROM", "layer"),
           ("FLAGS", "flags"))  # fmt: skip
 HARDWARE = (("NAME", "name"), ("BACKEND", "backend"), ("GIB", "memory_gib"), ("GB/S", "bandwidth_gb_s"),
             ("BF16 TFLOP/S", "bf16_tflops"), ("FP16", "fp16_tflops"), ("W", "tdp_w"))  # fmt: skip

@@ -10,9 +10,11 @@ import typer
 
 from shoestring import jobfile
 from shoestring.app.config import load_settings
-from shoestring.app.planning import View, account_for, catalog_in_use, profile_of, with_machine
+from shoestring.app.planning import View, account_for, prices_in_use, profile_of, with_machine
+from shoestring.catalog.load import embedded
 from shoestring.domain.errors import FAILED, BadInput
-from shoestring.domain.plan import Option, Plan
+from shoestring.domain.plan import Option, Plan, PriceLayer
+from shoestring.domain.price import PricePoint
 from shoestring.workflows.plan import Choices, plan, to_json
 
 USUAL_FLAGS = ("single_source", "date_uncertain", "confirmed")  # on nearly every row: only JSON repeats them
@@ -27,6 +29,7 @@ def command(
         bool, typer.Option("--allow-unproven-resume", help="Spot although no rehearsal proved resume.")
     ] = False,
     prices: Annotated[Path | None, typer.Option("--prices", help="Price sheet: YAML or CSV.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Ask providers for their prices first.")] = False,
     machine: Annotated[Path | None, typer.Option("--machine", help="YAML of the owned machine.")] = None,
     view: Annotated[View, typer.Option("--view", help="Price of the owned machine.")] = View.LOADED,
     html: Annotated[Path | None, typer.Option("--html", help="Write a picture to this file.")] = None,
@@ -39,7 +42,15 @@ def command(
         raise BadInput(f"--task {task}: the file holds {len(loaded.tasks)}", next_step="tasks count from 0")
     workload = loaded.tasks[task].workload
     settings = load_settings({"prices": prices, "machine": machine})
-    catalog, owned = with_machine(catalog_in_use(settings.prices), settings.machine, view)
+    points: tuple[PricePoint, ...] = ()
+    unanswered: tuple[str, ...] = ()
+    if live:
+        from shoestring.app.live import for_plan
+
+        account, _ = account_for(workload, settings, embedded(), all_clouds=all_clouds)
+        points, unanswered = for_plan(workload, settings, account, quiet=as_json)
+    catalog, unused = prices_in_use(settings, points)
+    catalog, owned = with_machine(catalog, settings.machine, view)
     account, note = account_for(workload, settings, catalog, all_clouds=all_clouds)
     found = plan(
         workload,
@@ -48,7 +59,7 @@ def command(
         now=datetime.now(UTC),
         profile=profile_of(workload),
         choices=Choices(allow_suspect=allow_suspect, allow_unproven_resume=allow_unproven_resume),
-        notes=tuple(text for text in (note, owned) if text),
+        notes=tuple(text for text in (note, owned, *unanswered, *unused) if text),
     )
     if html is not None:
         from shoestring.app.cli._plan_page import write_page
@@ -76,7 +87,7 @@ def _show(found: Plan) -> None:
     for place, o in enumerate(found.options):
         table.add_row(*_row(found, place, o, today))
     out.print(table)
-    for line in _lines(found):
+    for line in _lines(found, today):
         out.print(line)
 
 
@@ -93,11 +104,12 @@ def _row(found: Plan, place: int, o: Option, today: date) -> list[str]:
         _number(o.expected_finish_h),
         _number(o.p90_finish_h),
         "-" if o.p_deadline is None else f"{o.p_deadline:.0%}",
-        f"{(today - date.fromisoformat(o.price_as_of)).days}d",
+        f"{(today - date.fromisoformat(o.price_as_of)).days}d"
+        + ("" if o.price_layer == "embedded" else f" {o.price_layer}"[:13]),
     ]
 
 
-def _lines(found: Plan) -> list[str]:
+def _lines(found: Plan, today: date) -> list[str]:
     lines = [""]
     named = (("0 ", found.baseline), ("✔ ", found.chosen), ("2 ", found.runner_up))
     for mark, o in named:
@@ -120,7 +132,18 @@ def _lines(found: Plan) -> list[str]:
         )
     if found.probe_saves_usd:
         lines.append(f"a probe could save up to {found.probe_saves_usd:.2f} $")
+    lines.append(_prices(found, today))
     return [*lines, *(f"note: {note}" for note in found.notes)]
+
+
+def _prices(found: Plan, today: date) -> str:
+    """Which prices were used, what goes first first, and how old they are."""
+
+    def age(layer: PriceLayer) -> str:
+        days = [(today - date.fromisoformat(day)).days for day in (layer.newest, layer.oldest)]
+        return f"{days[0]} to {days[1]} days" if days[0] != days[1] else f"{days[0]} days"
+
+    return "prices: " + ", then ".join(f"{p.name} ({p.offers} offers, {age(p)} old)" for p in found.prices)
 
 
 def _number(value: float | None) -> str:
