@@ -10,7 +10,7 @@ pytest.importorskip("duckdb")
 from shoestring.ledger.data_prices import DataPrices
 from shoestring.store.answers import Question, ask
 from shoestring.store.charges import ChargeStore
-from shoestring.store.charges_runs import book_run, booked_state, charge_rows
+from shoestring.store.charges_runs import book_run, booked_states, charge_rows
 from shoestring.store.focus.check import check_file
 from shoestring.store.focus.export import export_focus
 from tests.ledger.test_receipt import ON_DEMAND, paid
@@ -46,8 +46,7 @@ def test_booking_again_replaces_and_remembers_the_state(store):
     book(store, paid(), "a")
     book(store, paid(), "b")
     assert sum(by(store, "run").values()) == paid().cost.total_usd
-    assert booked_state(store, "r1") == "b"
-    assert booked_state(store, "r2") is None
+    assert booked_states(store) == {"r1": "b"}
     assert [d.id for d in store.manifest().deliveries] == ["run-r1"]
 
 

@@ -8,7 +8,7 @@ from shoestring.app.site import Site, sites, user_name
 from shoestring.domain.errors import ShoestringError
 from shoestring.ledger.receipt import Receipt
 from shoestring.store.charges import ChargeStore
-from shoestring.store.charges_runs import book_run, booked_state
+from shoestring.store.charges_runs import Booking, book_runs, booked_states
 from shoestring.workflows.receipt import receipt_of
 
 
@@ -22,24 +22,25 @@ class Booked:
 
 def book_all_runs(store: ChargeStore) -> Booked:
     """Book every run whose journal has changed since it was booked; one that can't be stops no other."""
-    runs: list[str] = []
+    bookings: list[Booking] = []
     failed: list[str] = []
+    booked = booked_states(store)
     for site in sites():
         state = _journal_state(site)
-        if state is not None and booked_state(store, site.run_id) == state:
+        if state is not None and booked.get(site.run_id) == state:
             continue
-        now = datetime.now(UTC)
         from shoestring.app.wiring import open_doors  # late: it brings every engine along
 
         try:
             doors = open_doors(site)
             paid = receipt_of(doors.journal, site.run_id, now=doors.clock.now(), prices=doors.data_prices)
-            book_run(store, paid, state=state or now.isoformat(), now=now, user=user_name())
         except ShoestringError as error:
             failed.append(f"{site.run_id}: {error}")
         else:
-            runs.append(site.run_id)
-    return Booked(runs=tuple(runs), failed=tuple(failed))
+            bookings.append(Booking(paid=paid, state=state or datetime.now(UTC).isoformat()))
+    if bookings:
+        book_runs(store, bookings, now=datetime.now(UTC), user=user_name())
+    return Booked(runs=tuple(b.paid.run_id for b in bookings), failed=tuple(failed))
 
 
 def all_receipts() -> list[Receipt]:

@@ -119,7 +119,7 @@ class Change:
 
     def __init__(self, store: ChargeStore, manifest: Manifest) -> None:
         self.store, self.manifest = store, manifest
-        self._engine = store.connect()
+        self.engine = store.connect()
 
     def put(self, staged: Staged, import_id: str) -> Part:
         """Take a staged file in, in the place of what was there for its period, source and kind."""
@@ -168,16 +168,20 @@ class Change:
         key = period if source is None else f"{period} {source}"
         self.manifest = replace(self.manifest, closed={**self.manifest.closed, key: note})
 
+    def record(self, delivery: Delivery) -> None:
+        """Keep a delivery on record."""
+        self.manifest = replace(self.manifest, deliveries=(*self.manifest.deliveries, delivery))
+
     def commit(self, delivery: Delivery | None = None) -> Manifest:
         """Make it the ledger. Files that nothing names any more are swept afterwards."""
         if delivery is not None:
-            self.manifest = replace(self.manifest, deliveries=(*self.manifest.deliveries, delivery))
+            self.record(delivery)
         self.manifest = write_manifest(self.store.folder, self.manifest)
         self._sweep()
         return self.manifest
 
     def _sums(self, file: Path) -> tuple[int, dict[str, str], dict[str, str]]:
-        rows = self._engine.execute(
+        rows = self.engine.execute(
             "select coalesce(BillingCurrency, '?'), count(*), coalesce(sum(BilledCost), 0), "
             f"coalesce(sum(EffectiveCost), 0) from {literal(file)} group by 1 order by 1"
         ).fetchall()
@@ -190,14 +194,14 @@ class Change:
         if rows < CUBE_LEAST:
             return None
         cube = self.store.folder / (made := name.removesuffix(".parquet") + ".cube")
-        present = {r[0] for r in self._engine.execute(f"describe select * from {literal(file)}").fetchall()}
+        present = {r[0] for r in self.engine.execute(f"describe select * from {literal(file)}").fetchall()}
         keys = ", ".join(ident(k) for k in CUBE_KEYS if k in present)
         sums = ", ".join(f"sum({ident(s)}) as {ident(s)}" for s in CUBE_SUMS if s in present)
-        self._engine.execute(
+        self.engine.execute(
             f"copy (select cast(ChargePeriodStart as date) as x_Day, {keys}, count(*) as x_Rows, {sums} "
             f"from {literal(file)} group by all) to {literal(cube)} {PARQUET}"
         )
-        (count,) = self._engine.execute(f"select count(*) from read_parquet({literal(cube)})").fetchone()
+        (count,) = self.engine.execute(f"select count(*) from read_parquet({literal(cube)})").fetchone()
         if count > CUBE_WORTH * rows:
             cube.unlink()
             return None

@@ -2,9 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from shoestring.domain.charge import Charge
@@ -14,9 +16,10 @@ from shoestring.domain.units import HOURS_PER_MONTH, JOULES_PER_KWH, SECONDS_PER
 from shoestring.domain.usage import CostPart, UsageKind, UsageRecord
 from shoestring.ledger.receipt import Receipt
 from shoestring.store.charges import PARQUET, ChargeStore, Staged
-from shoestring.store.charges_engine import ident, literal
+from shoestring.store.charges_engine import literal
 from shoestring.store.charges_manifest import Delivery
-from shoestring.store.charges_schema import LABEL_COLUMNS, STORE_COLUMNS
+from shoestring.store.charges_schema import LABEL_COLUMNS
+from shoestring.store.charges_write import load_rows
 
 SERVICE = {
     UsageKind.COMPUTE: ("Compute", "Virtual Machines", "Hours", "Hours"),
@@ -34,56 +37,82 @@ PRICING_CATEGORY = {
     Market.CAPACITY_BLOCK: "Committed",
     Market.OWNED: "Other",
 }
+SOURCE = "shoestring/"
 MARKET = {Market.SPOT: "spot", Market.ON_DEMAND: "on_demand", Market.OWNED: "owned"}
 
 
 def source_of_run(run_id: str) -> str:
     """The source under which a run's metered charges are kept."""
-    return f"shoestring/{run_id}"
+    return f"{SOURCE}{run_id}"
 
 
-def book_run(store: ChargeStore, paid: Receipt, *, state: str, now: datetime, user: str) -> None:
-    """Put a run's charges into the ledger, in the place of those booked for it before.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """A run to be booked. ``state`` names the facts that the receipt was folded from; see :func:`booked_states`."""
 
-    Args:
-        state: names the facts the receipt was folded from; see :func:`booked_state`.
-    """
-    rows = charge_rows(paid)
+    paid: Receipt
+    state: str
+
+
+def book_runs(store: ChargeStore, bookings: Sequence[Booking], *, now: datetime, user: str) -> None:
+    """Put charges of runs into the ledger at once, in the place of those booked for these runs before."""
+    rows = [row for booking in bookings for row in charge_rows(booking.paid)]
+    sources = {source_of_run(b.paid.run_id) for b in bookings}
     stage = store.stage_folder()
-    source, import_id = source_of_run(paid.run_id), f"run-{paid.run_id}"
     try:
-        months = sorted({f"{row['BillingPeriodStart']:%Y-%m}" for row in rows})
-        with store.connect() as engine, store.change() as change:
+        with store.change() as change:
             for part in change.manifest.parts:
-                if part.source == source:
+                if part.source in sources:
                     change.drop(part.period, part.source, part.kind)
-            for month in months:
-                target = stage / f"{month}.parquet"
-                _write(engine, [r for r in rows if f"{r['BillingPeriodStart']:%Y-%m}" == month], str(target))
-                change.put(Staged(period=month, source=source, kind="metered", path=target), import_id)
-            change.forget_delivery(import_id)
-            change.commit(
-                Delivery(
-                    id=import_id,
-                    at=now.isoformat(),
-                    user=user,
-                    files=(state,),
-                    sha256=(),
-                    format="run",
-                    rows_in=len(paid.usage),
-                    rows_stored=len(rows),
-                    rows_quarantined=0,
-                    unrated=len(paid.unrated),
-                )
-            )
+            for staged in _stage(change.engine, rows, stage):
+                change.put(staged, f"run-{staged.source.removeprefix(SOURCE)}")
+            for booking in bookings:
+                change.forget_delivery(f"run-{booking.paid.run_id}")
+                change.record(_delivery(booking, now, user))
+            change.commit()
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def booked_state(store: ChargeStore, run_id: str) -> str | None:
-    """The state of facts a run was booked from; None if it never was."""
-    found = [d for d in store.manifest().deliveries if d.id == f"run-{run_id}"]
-    return found[-1].files[0] if found else None
+def _stage(engine: Any, rows: list[dict[str, Any]], stage: Path) -> Iterator[Staged]:
+    """A file for each month and run."""
+    if not rows:
+        return
+    load_rows(engine, rows, "booking", stage)
+    places = sorted({(f"{row['BillingPeriodStart']:%Y-%m}", row["x_Source"]) for row in rows})
+    for number, (month, source) in enumerate(places):
+        target = stage / f"{number}.parquet"
+        engine.execute(
+            f"copy (select * from booking where x_Source = {literal(source)} "
+            f"and BillingPeriodStart = {literal(f'{month}-01')}) to {literal(target)} {PARQUET}"
+        )
+        yield Staged(period=month, source=source, kind="metered", path=target)
+
+
+def _delivery(booking: Booking, now: datetime, user: str) -> Delivery:
+    paid = booking.paid
+    return Delivery(
+        id=f"run-{paid.run_id}",
+        at=now.isoformat(),
+        user=user,
+        files=(booking.state,),
+        sha256=(),
+        format="run",
+        rows_in=len(paid.usage),
+        rows_stored=len(paid.charges),
+        rows_quarantined=0,
+        unrated=len(paid.unrated),
+    )
+
+
+def book_run(store: ChargeStore, paid: Receipt, *, state: str, now: datetime, user: str) -> None:
+    """The same for one run."""
+    book_runs(store, [Booking(paid=paid, state=state)], now=now, user=user)
+
+
+def booked_states(store: ChargeStore) -> dict[str, str]:
+    """The state of facts that each run was booked from, by run id."""
+    return {d.id.removeprefix("run-"): d.files[0] for d in store.manifest().deliveries if d.format == "run"}
 
 
 def charge_rows(paid: Receipt) -> list[dict[str, Any]]:
@@ -226,12 +255,3 @@ def _next_month(month: datetime) -> datetime:
 def _plain(moment: datetime) -> datetime:
     """UTC without saying so, as the store keeps it."""
     return moment.replace(tzinfo=None)
-
-
-def _write(engine: Any, rows: list[dict[str, Any]], target: str) -> None:
-    names = list(rows[0])
-    columns = ", ".join(f"{ident(name)} {STORE_COLUMNS[name]}" for name in names)
-    marks = ", ".join("?" * len(names))
-    engine.execute(f"create or replace temp table booking ({columns})")
-    engine.executemany(f"insert into booking values ({marks})", [list(row.values()) for row in rows])
-    engine.execute(f"copy booking to {literal(target)} {PARQUET}")

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from shoestring.ledger.tracking import PREFIX, RUN_ID_TAG, TrackedRun
 PAGE = 1000
 PARENT = "mlflow.parentRunId"
 OURS = "shoestring."
+SIGN_IN = re.compile(r"//[^/\s]*@")  # user and password in an address, which errors of the client repeat
 # A server that is down must not hold us for minutes; standard output is ours.
 MANNERS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -118,7 +120,7 @@ class MLflow:
         try:
             yield
         except MlflowException as error:
-            first = (str(error).strip().splitlines() or [""])[0][:300]
+            first = SIGN_IN.sub("//", (str(error).strip().splitlines() or [""])[0])[:300]
             raise ShoestringError(
                 f"MLflow at {_host(self.uri)}: {first}", next_step="is the server up, and --uri right?"
             ) from None
