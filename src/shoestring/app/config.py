@@ -24,7 +24,8 @@ class Settings(BaseModel):
         market, machine: YAML of the rehearsal market, of the owned machine; None means the built-in ones.
         tick_real_s: real seconds between two looks of the supervisor.
         prices: price sheet laid over the catalog. clouds: providers to plan for, beside those with
-            credentials here. price_urls: other addresses of providers' price services, by provider.
+            credentials here. bill_rates: whether plans use rates learnt from bills. price_urls: other addresses of
+            providers' price services, by provider.
             quotas: most accelerators at a time, by ``aws/us-east-1/H100`` (``*``: any region).
     """
 
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     prices: Path | None = None
     clouds: tuple[str, ...] = ()
     quotas: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    bill_rates: bool = True
     price_urls: dict[str, str] = Field(default_factory=dict)
 
 

@@ -30,8 +30,8 @@ def catalog_in_use(sheet: Path | None) -> Catalog:
 def prices_in_use(settings: Settings, live: Iterable[PricePoint] = ()) -> tuple[Catalog, tuple[str, ...]]:
     """The catalog under all that is known better, and what to say about layers that were not used.
 
-    From below: embedded, cached, ``live`` (asked for just now), the price sheet. A price that is older than the
-    one it would replace does not.
+    From below: embedded, cached, ``live`` (asked for just now), rates learnt from bills, the price sheet. A
+    cached or live price that is older than the one it would replace does not.
 
     Raises:
         BadInput: the price sheet; see :mod:`catalog.sheet`.
@@ -43,7 +43,15 @@ def prices_in_use(settings: Settings, live: Iterable[PricePoint] = ()) -> tuple[
         catalog = laid(catalog, layer, now=now)
         notes += refused
     catalog = laid(catalog, Layer(name="live", points=tuple(live)), now=now)
-    return _under_sheet(catalog, settings.prices), tuple(notes)
+    below = frozenset(catalog.origin)
+    catalog = _under_sheet(catalog, settings.prices)
+    if settings.bill_rates and (home() / "ledger").is_dir():
+        from shoestring.workflows.bill_rates import rates_for_plans
+
+        rates, unused = rates_for_plans(home() / "ledger")
+        catalog = laid(catalog, rates, now=now, keep=frozenset(catalog.origin) - below)
+        notes += unused
+    return catalog, tuple(notes)
 
 
 def _under_sheet(catalog: Catalog, sheet: Path | None) -> Catalog:

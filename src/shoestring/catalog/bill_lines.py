@@ -19,12 +19,23 @@ _ACCELERATOR = re.compile(
     r"Gaudi\s?\d?|Trainium\s?\d?|RTX[ -]?[A-Z]?\d{4}|TPU[ -]?v\d\w*)\b(?:\D{0,6}(?P<memory>40|80)\s?GB)?",
     re.IGNORECASE,
 )
+_UNITS = {"hour": 1.0, "hours": 1.0, "hr": 1.0, "hrs": 1.0, "h": 1.0, "minute": 1 / 60, "minutes": 1 / 60,
+          "second": 1 / 3600, "seconds": 1 / 3600, "s": 1 / 3600}  # fmt: skip
 SHORTEST_TYPE = 6  # shorter names of instance types are found by accident in running text
 
 
 def plain(text: str) -> str:
     """Letters and digits only, in lower case: ``Standard_ND96isr_H100_v5`` and ``nd96isr h100 v5`` meet here."""
     return re.sub(r"[^a-z0-9]", "", text.lower()).removeprefix("standard")
+
+
+def hours_of_unit(unit: str | None) -> float | None:
+    """Hours in one unit of a bill's quantity; None if it is no time.
+
+    >>> hours_of_unit("GPU-Hours"), hours_of_unit("1 Hour"), hours_of_unit("GB")
+    (1.0, 1.0, None)
+    """
+    return _UNITS.get(str(unit or "").lower().replace("1 ", "", 1).replace("gpu", "").strip(" -_"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

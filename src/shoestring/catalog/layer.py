@@ -27,10 +27,17 @@ _KEY = ("provider", "instance_type", "region", "zone", "market")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """Prices of one kind of source. ``name``: ``live`` | ``cache`` | ``bill``."""
+    """Prices of one kind of source. ``name``: ``live`` | ``cache`` | ``bill``.
+
+    What a user pays by the bill goes before any list, however new: a contract does not age with the list.
+    """
 
     name: str
     points: tuple[PricePoint, ...]
+
+    @property
+    def contracted(self) -> bool:
+        return self.name == "bill"
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,10 +131,14 @@ def laid(catalog: Catalog, layer: Layer, *, now: datetime, keep: frozenset[str] 
     for point in layer.points:
         index = known.rows.get(point.key)
         alike = known.by_type.get((point.provider, point.instance_type))
-        if alike is None or (index is not None and not _replaces(catalog, index, point, keep)):
+        if alike is None or (index is not None and not _replaces(catalog, index, point, layer, keep)):
             continue
         template = catalog.row(alike[0] if index is None else index)
-        row = dict(template) | _row(point, layer.name) | {"flag": _flag(point, catalog, index, now, template)}
+        row = (
+            dict(template)
+            | _row(point, layer.name)
+            | {"flag": _flag(point, layer, catalog, index, now, template)}
+        )
         if index is None:
             for name, column in columns.items():
                 column.append(row[name])
@@ -139,10 +150,10 @@ def laid(catalog: Catalog, layer: Layer, *, now: datetime, keep: frozenset[str] 
     return Catalog({name: tuple(c) for name, c in columns.items()}, catalog.accelerators, tuple(origin))
 
 
-def _replaces(catalog: Catalog, index: int, point: PricePoint, keep: frozenset[str]) -> bool:
+def _replaces(catalog: Catalog, index: int, point: PricePoint, layer: Layer, keep: frozenset[str]) -> bool:
     if catalog.origin[index] in keep:
         return False
-    return point.as_of.date().isoformat() >= catalog.columns["as_of"][index]
+    return layer.contracted or point.as_of.date().isoformat() >= catalog.columns["as_of"][index]
 
 
 def _row(point: PricePoint, layer: str) -> dict[str, str]:
@@ -159,14 +170,19 @@ def _row(point: PricePoint, layer: str) -> dict[str, str]:
 
 
 def _flag(
-    point: PricePoint, catalog: Catalog, index: int | None, now: datetime, template: Mapping[str, str]
+    point: PricePoint,
+    layer: Layer,
+    catalog: Catalog,
+    index: int | None,
+    now: datetime,
+    template: Mapping[str, str],
 ) -> str:
     words = [w for w in template["flag"].split() if w == "community_host"]  # of the host, not of the price
     if index is not None:
         ratio = float(point.usd_per_hour) / float(catalog.price[index])
         limit = SPOT_DIFFERS if point.market is Market.SPOT else FIRM_DIFFERS
         if not 1 / limit <= ratio <= limit:
-            words.append("sources_disagree")
+            words.append("differs_from_list" if layer.contracted else "sources_disagree")
     if point.available is False and now - point.as_of <= OF_CAPACITY:
         words.append(NO_CAPACITY)
     return " ".join(words)

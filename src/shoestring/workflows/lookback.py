@@ -20,7 +20,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from shoestring.catalog.bill_lines import Hardware, Recognizer
+from shoestring.catalog.bill_lines import Hardware, Recognizer, hours_of_unit
 from shoestring.catalog.load import Catalog
 from shoestring.catalog.repricing import Quote, Repricer
 from shoestring.domain.errors import BadInput
@@ -33,9 +33,6 @@ from shoestring.workflows.bills import bring_in
 
 SPOT_KEPT = (0.53, 0.78, 0.97)  # worst, expected, best; see the module
 HOURS_PER_DAY = 24.0
-UNITS = {"hour": 1.0, "hours": 1.0, "hr": 1.0, "hrs": 1.0, "h": 1.0, "minute": 1 / 60, "minutes": 1 / 60,
-         "second": 1 / 3600, "seconds": 1 / 3600, "s": 1 / 3600}  # fmt: skip
-
 PLAIN = "regexp_replace(lower({text}), '[^a-z0-9]', '', 'g')"
 LINES = """
 select coalesce(ServiceProviderName, InvoiceIssuerName) as provider, RegionId, ResourceType, SkuMeter,
@@ -247,10 +244,8 @@ class _Sorted:
 
 def _hours(line: dict[str, Any]) -> float | None:
     """Hours of a group of lines; None if its unit is no time."""
-    unit = str(line["unit"] or "").lower().replace("1 ", "", 1).replace("gpu", "").strip(" -_")
-    if line["quantity"] is None or unit not in UNITS:
-        return None
-    return float(line["quantity"]) * UNITS[unit]
+    hours = hours_of_unit(line["unit"])
+    return None if line["quantity"] is None or hours is None else float(line["quantity"]) * hours
 
 
 def _priced(use: Use, pricing: Repricer) -> Use:

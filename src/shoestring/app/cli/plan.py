@@ -29,6 +29,9 @@ def command(
         bool, typer.Option("--allow-unproven-resume", help="Spot although no rehearsal proved resume.")
     ] = False,
     prices: Annotated[Path | None, typer.Option("--prices", help="Price sheet: YAML or CSV.")] = None,
+    bill_rates: Annotated[
+        bool | None, typer.Option("--bill-rates/--no-bill-rates", help="Rates learnt from your bills.")
+    ] = None,
     live: Annotated[bool, typer.Option("--live", help="Ask providers for their prices first.")] = False,
     machine: Annotated[Path | None, typer.Option("--machine", help="YAML of the owned machine.")] = None,
     view: Annotated[View, typer.Option("--view", help="Price of the owned machine.")] = View.LOADED,
@@ -41,7 +44,7 @@ def command(
     if task >= len(loaded.tasks):
         raise BadInput(f"--task {task}: the file holds {len(loaded.tasks)}", next_step="tasks count from 0")
     workload = loaded.tasks[task].workload
-    settings = load_settings({"prices": prices, "machine": machine})
+    settings = load_settings({"prices": prices, "machine": machine, "bill_rates": bill_rates})
     points: tuple[PricePoint, ...] = ()
     unanswered: tuple[str, ...] = ()
     if live:
