@@ -27,9 +27,10 @@ from shoestring.catalog.candidates import Account
 from shoestring.catalog.load import embedded
 from shoestring.domain.plan import WorkRange
 from shoestring.domain.workload import AcceleratorRequest, HoursOf, ResourceRequest, Workload
-from shoestring.planner.estimate import BOOT_SPREAD, Z90, Candidate, Terms, estimate
+from shoestring.planner.estimate import BOOT_SPREAD, Z90, Candidate, Terms
 from shoestring.planner.hazard import STEP_S, Losses, losses
-from shoestring.planner.screen import Candidates, screen
+from shoestring.planner.lives import positive
+from shoestring.planner.screen import Candidates, estimate, screen
 from shoestring.workflows.plan import Choices, plan
 
 SEED = 20261124
@@ -126,7 +127,7 @@ def simulate(
         while True:
             while rng.random() < t.launch_failure:
                 clock += t.retry_h
-            boot = start * math.exp(rng.normal(0, BOOT_SPREAD))
+            boot = positive(start, BOOT_SPREAD, rng)
             need = boot + left * (1 + t.save_h / interval)
             life = math.inf
             if process:

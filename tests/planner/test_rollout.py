@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from shoestring.domain.offer import BillingRule, Market
 from shoestring.domain.plan import WorkRange
-from shoestring.planner.estimate import Candidate, Terms, estimate
+from shoestring.planner.estimate import Candidate, Terms
 from shoestring.planner.lives import Lives
 from shoestring.planner.rollout import fallback_for, rollout
+from shoestring.planner.screen import estimate
 from shoestring.planner.simulated import Course
 from shoestring.policies.uniform_progress import UniformProgress
 from shoestring.testing import an_offer

@@ -5,6 +5,7 @@ middles (2.5, 7.5, 12.5, 17.5, 25 % reclaimed in a month) against the middle ban
 proportional to the hazard is our assumption, not AWS's word.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +17,8 @@ from shoestring.market.ages import age_classes
 from shoestring.market.prior import prior_hazard
 
 STEP_S = 600.0
-GRID_H = 120.0  # beyond this the renewal function is a straight line
+FINE = 10  # parts of a step in the integrals below
+GRID_H = 120.0  # beyond this age the last chance holds
 BANDS = (0.2, 0.6, 1.0, 1.4, 2.0)  # of the prior's hazard, by band
 Floats = NDArray[np.float64]
 
@@ -26,54 +28,54 @@ class Losses:
     """What a scaled hazard means for a job.
 
     Attributes:
-        mean_up_h: mean life of an instance. spread: variance of a life over its squared mean.
-        mean_down_h: mean wait until the zone has capacity again.
-        expected, variance: of losses within k steps of uptime, k = 0 ..; cut at ``GRID_H``.
-        gone: share of lives that have ended by k steps. lost_young_h: hours lived, per life, by those.
+        mean_up_h: mean life of an instance.
+        mean_down_h, down_spread: mean wait until the zone has capacity again, its variance over its squared mean.
         chance: probability per step that an instance of that age is lost (the last holds ever after).
+        times_h, survival, lived, squared: age on a fine grid, chance to live so long, mean and mean square of
+            a life cut off there.
     """
 
     mean_up_h: float
-    spread: float
     mean_down_h: float
     down_spread: float
-    expected: Floats
-    variance: Floats
-    gone: Floats
-    lost_young_h: Floats
     chance: Floats
+    times_h: Floats
+    survival: Floats
+    lived: Floats
+    squared: Floats
 
-    def free_h(self, hours: float, below_h: float) -> float:
-        """Mean uptime per loss that is not billed where losses before the age of ``below_h`` are free.
+    @property
+    def tail_per_h(self) -> float:
+        """Constant hazard beyond the grid."""
+        return -math.log1p(-float(self.chance[-1])) * SECONDS_PER_HOUR / STEP_S
 
-        The age at a loss within ``hours`` of uptime is taken as a life that ends within ``hours``, which is
-        exact for the first loss.
-        """
-        return float(self.free_hours(np.array([hours]), below_h)[0])
+    def alive(self, hours: Floats) -> Floats:
+        """Chance that an instance lives at least so long."""
+        over = np.maximum(hours - GRID_H, 0.0)
+        return np.asarray(np.interp(hours, self.times_h, self.survival) * np.exp(-self.tail_per_h * over))
 
-    def free_hours(self, hours: Floats, below_h: float) -> Floats:
-        """:meth:`free_h` for many uptimes at once."""
-        step, last = STEP_S / SECONDS_PER_HOUR, len(self.gone) - 1
-        seen = np.interp(hours / step, np.arange(last + 1), self.gone)
-        young = np.floor(np.minimum(np.minimum(hours, below_h) / step + 1e-9, last)).astype(np.intp)
-        return self.lost_young_h[young] / np.maximum(seen, 1e-300)
+    def lived_h(self, hours: Floats) -> Floats:
+        """Mean of a life, cut off at ``hours``."""
+        over, rate = np.maximum(hours - GRID_H, 0.0), self.tail_per_h
+        tail = self.survival[-1] * np.expm1(-rate * over) / rate
+        return np.asarray(np.interp(hours, self.times_h, self.lived) - tail)
 
-    def within(self, hours: float) -> float:
-        """Expected losses in so many hours of uptime; the age starts anew after each."""
-        return _read(self.expected, hours, 1 / self.mean_up_h)
+    def lived_squared(self, hours: Floats) -> Floats:
+        """Mean square of a life, cut off at ``hours``."""
+        over, rate = np.maximum(hours - GRID_H, 0.0), self.tail_per_h
+        faded = np.exp(-rate * over)
+        tail = (GRID_H + 1 / rate) * (
+            1 - faded
+        ) - over * faded  # integral of t S(t) beyond the grid, times rate
+        return np.asarray(np.interp(hours, self.times_h, self.squared) + 2 * self.survival[-1] * tail / rate)
 
-    def variance_within(self, hours: float) -> float:
-        """Variance of the losses in so many hours of uptime."""
-        return _read(self.variance, hours, self.spread / self.mean_up_h)
+    def ended_h(self, hours: Floats) -> Floats:
+        """Mean of a life that ends before ``hours``, 0 for the others."""
+        return self.lived_h(hours) - hours * self.alive(hours)
 
-
-def _read(grid: Floats, hours: float, slope: float) -> float:
-    """A value between grid points; beyond the grid it goes on with ``slope`` per hour."""
-    at, last = hours * 3600 / STEP_S, len(grid) - 1
-    if at >= last:
-        return float(grid[last]) + (hours - last * STEP_S / 3600) * slope
-    low = int(at)
-    return float(grid[low] + (at - low) * (grid[low + 1] - grid[low]))
+    def ended_squared(self, hours: Floats) -> Floats:
+        """Mean square of a life that ends before ``hours``, 0 for the others."""
+        return self.lived_squared(hours) - hours**2 * self.alive(hours)
 
 
 def scale_of(band: int | None, nodes: int) -> float:
@@ -86,42 +88,44 @@ def scale_of(band: int | None, nodes: int) -> float:
 
 @lru_cache(maxsize=256)
 def losses(scale: float) -> Losses:
-    """The renewal process of a hazard ``scale`` times the prior's. Cox, Renewal Theory (1962), chapter 4."""
+    """Lives and waits of a hazard ``scale`` times the prior's."""
     ages = age_classes(STEP_S)
     loss, back = prior_hazard(ages)
-    steps = int(GRID_H * 3600 / STEP_S)
+    steps = int(GRID_H * SECONDS_PER_HOUR / STEP_S)
     at = ages.index(np.arange(steps, dtype=np.float64) * STEP_S)
     chance = 1 - (1 - loss[at]) ** scale
     alive = np.concatenate([[1.0], np.cumprod(1 - chance)])
-    died = alive[:-1] - alive[1:]
-    renewals = np.zeros(steps + 1)
-    for k in range(1, steps + 1):
-        renewals[k] = died[k - 1] + died[: k - 1] @ renewals[k - 1 : 0 : -1]
-    mean, variance = _life(alive, float(chance[-1]))
     gone = np.concatenate([[1.0], np.cumprod(1 - back[at])])
+    mean, _ = _life(alive, float(chance[-1]))
     down, down_variance = _life(gone, float(back[at][-1]))
-    expected = np.cumsum(renewals)
-    second = expected + 2 * np.convolve(renewals, expected)[: steps + 1]
+    times = np.linspace(0.0, GRID_H, steps * FINE + 1)
+    survival = np.interp(times, np.linspace(0.0, GRID_H, steps + 1), alive)
     return Losses(
         mean_up_h=mean,
-        spread=variance / mean**2,
         mean_down_h=down,
         down_spread=down_variance / down**2,
-        expected=expected,
-        variance=second - expected**2,
-        gone=1 - alive,
-        lost_young_h=np.concatenate(
-            [[0.0], np.cumsum((np.arange(steps) + 0.5) * died) * STEP_S / SECONDS_PER_HOUR]
-        ),
         chance=chance,
+        times_h=times,
+        survival=survival,
+        lived=_integral(survival, times),
+        squared=2 * _integral(times * survival, times),
     )
 
 
+def _integral(values: Floats, times: Floats) -> Floats:
+    """From 0 to each time, by trapezoids."""
+    parts = (values[1:] + values[:-1]) / 2 * np.diff(times)
+    return np.concatenate([[0.0], np.cumsum(parts)])
+
+
 def _life(alive: Floats, last: float) -> tuple[float, float]:
-    """Mean and variance in hours of a life with these chances to be alive, constant hazard at the end."""
-    step, n = STEP_S / 3600, len(alive) - 1
+    """Mean and variance in hours of a life with these chances to be alive, constant hazard at the end.
+
+    A life ends anywhere in its last step, so it is half a step shorter than the steps it has begun.
+    """
+    step, n = STEP_S / SECONDS_PER_HOUR, len(alive) - 1
     k = np.arange(n)
     tail = alive[-1]
-    mean = (alive[:-1].sum() + tail / last) * step
-    second = ((2 * k + 1) * alive[:-1]).sum() + tail * ((2 * n + 1) / last + 2 * (1 - last) / last**2)
-    return float(mean), float(second * step**2 - mean**2)
+    begun = alive[:-1].sum() + tail / last
+    squared = ((2 * k + 1) * alive[:-1]).sum() + tail * ((2 * n + 1) / last + 2 * (1 - last) / last**2)
+    return float((begun - 1 / 2) * step), float((squared - begun**2 + 1 / 12) * step**2)
