@@ -10,6 +10,7 @@ from shoestring.ledger.receipt import Receipt
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_runs import Booking, book_runs, booked_states
 from shoestring.workflows.receipt import receipt_of
+from shoestring.workflows.shared_cost import refresh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ def book_all_runs(store: ChargeStore) -> Booked:
             bookings.append(Booking(paid=paid, state=state or datetime.now(UTC).isoformat()))
     if bookings:
         book_runs(store, bookings, now=datetime.now(UTC), user=user_name())
+    refresh(store)
     return Booked(runs=tuple(b.paid.run_id for b in bookings), failed=tuple(failed))
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
 from shoestring.domain.units import money
 from shoestring.ledger.split import split
@@ -11,18 +13,43 @@ Keys = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """How a line came by its share: the rule, its part of what was shared, and what that was measured by.
+
+    Attributes:
+        ratio: of the line that was shared out, 0..1. unit, quantity: the driver and how much of it the
+            receiver had; None for even and fixed shares.
+    """
+
+    rule: str
+    ratio: Fraction
+    unit: str | None = None
+    quantity: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostLine:
     """An amount with its dimensions.
 
     Attributes:
         drivers: what shares may be proportional to, e.g. ``usd``, ``accelerator_hours``, ``energy_kwh``.
-        rule: the allocation rule that made this line; None for a line as it was billed.
+        day: when it was used; None where a line stands for many days, which no rule for some days matches.
+        also: other amounts of the same line, shared by the same weights, e.g. its list cost.
+        origin: whatever names the line that it is a share of; None where nobody asks.
+        sharings: the rules that made this line, in order; empty for a line as it was billed.
     """
 
     keys: Keys
     usd: Decimal
     drivers: Mapping[str, float] = field(default_factory=dict)
-    rule: str | None = None
+    day: date | None = None
+    also: Mapping[str, Decimal] = field(default_factory=dict)
+    origin: int | None = None
+    sharings: tuple[Sharing, ...] = ()
+
+    def made_by(self, rule: str) -> bool:
+        """Whether the rule has shared it out already."""
+        return any(s.rule == rule for s in self.sharings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +61,7 @@ class AllocationRule:
         to: the dimension that gets shared over, e.g. ``team``.
         method: ``even`` over ``targets`` (or everybody who has cost), ``proportional`` to ``driver``, or
             ``fixed`` by ``shares``.
+        since, until: the first day that it holds for, and the first that it does not; None: always.
     """
 
     name: str
@@ -43,6 +71,8 @@ class AllocationRule:
     driver: str = "usd"
     targets: tuple[str, ...] = ()
     shares: Mapping[str, Decimal] = field(default_factory=dict)
+    since: date | None = None
+    until: date | None = None
 
     def __post_init__(self) -> None:
         if self.method not in ("even", "proportional", "fixed"):
@@ -51,7 +81,20 @@ class AllocationRule:
             raise ValueError(f"rule {self.name}: shares add up to {sum(self.shares.values())}, not 1")
 
     def matches(self, line: CostLine) -> bool:
-        return all(line.keys.get(dimension) in values for dimension, values in self.match.items())
+        """Whether a line is to be shared out."""
+        return self.holds_on(line.day) and all(
+            line.keys.get(dimension) in values for dimension, values in self.match.items()
+        )
+
+    def holds_on(self, day: date | None) -> bool:
+        """Whether the rule is for this day."""
+        if self.since is None and self.until is None:
+            return True
+        return (
+            day is not None
+            and (self.since is None or day >= self.since)
+            and (self.until is None or day < self.until)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +113,11 @@ def allocate(lines: Sequence[CostLine], rules: Sequence[AllocationRule]) -> Allo
     current = list(lines)
     untouched: list[str] = []
     for rule in rules:
-        matched = [line for line in current if line.rule != rule.name and rule.matches(line)]
-        others = [line for line in current if not (line.rule != rule.name and rule.matches(line))]
+        matched: list[CostLine] = []
+        others: list[CostLine] = []
+        for line in current:
+            mine = not line.made_by(rule.name) and rule.matches(line)
+            (matched if mine else others).append(line)
         if not matched:
             continue
         weights = _weights(rule, others)
@@ -113,8 +159,27 @@ def _weights(rule: AllocationRule, others: Sequence[CostLine]) -> dict[str, Deci
 def _shares(
     line: CostLine, rule: AllocationRule, weights: Mapping[str, Decimal | float | int]
 ) -> list[CostLine]:
+    total = sum((Fraction(w) for w in weights.values()), Fraction(0))
+    usd = split(line.usd, weights)
+    also = {name: split(amount, weights) for name, amount in line.also.items()}
+    proportional = rule.method == "proportional"
     return [
-        replace(line, keys={**line.keys, rule.to: key}, usd=share, drivers={}, rule=rule.name)
-        for key, share in split(line.usd, weights).items()
-        if share != 0
+        replace(
+            line,
+            keys={**line.keys, rule.to: key},
+            usd=usd[key],
+            also={name: shares[key] for name, shares in also.items()},
+            drivers={},
+            sharings=(
+                *line.sharings,
+                Sharing(
+                    rule=rule.name,
+                    ratio=Fraction(weight) / total if total else Fraction(1, len(weights)),
+                    unit=rule.driver if proportional else None,
+                    quantity=float(weight) if proportional else None,
+                ),
+            ),
+        )
+        for key, weight in weights.items()
+        if usd[key] or any(shares[key] for shares in also.values())
     ]

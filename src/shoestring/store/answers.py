@@ -12,7 +12,7 @@ from shoestring.domain.units import money
 from shoestring.ledger.calendar import FiscalCalendar
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import ident
-from shoestring.store.charges_manifest import Manifest, Part
+from shoestring.store.charges_manifest import ALLOCATION, Manifest, Part
 from shoestring.store.charges_schema import MONEY
 
 METRICS = {
@@ -87,7 +87,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What to add up. ``since`` is included, ``until`` is not; None means from the first, to the last."""
+    """What to add up. ``since`` is included, ``until`` is not; None means from the first, to the last.
+
+    ``allocated`` False: as billed and metered, without what allocation rules have moved.
+    """
 
     by: tuple[str, ...] = ("team",)
     metric: str = "effective"
@@ -96,6 +99,7 @@ class Question:
     where: tuple[Condition, ...] = ()
     calendar: FiscalCalendar = field(default_factory=FiscalCalendar)
     limit: int | None = None
+    allocated: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +151,14 @@ def check_dimension(name: str) -> str:
     return name
 
 
-def counted_parts(manifest: Manifest) -> tuple[Part, ...]:
+def counted_parts(manifest: Manifest, *, allocated: bool = True) -> tuple[Part, ...]:
     """The parts that count: a run's metered lines give way to its bill, so that nothing counts twice."""
-    return tuple(p for p in manifest.parts if not (p.kind == "metered" and p.source in manifest.billed_runs))
+    return tuple(
+        p
+        for p in manifest.parts
+        if not (p.kind == "metered" and p.source in manifest.billed_runs)
+        and (allocated or p.kind != ALLOCATION)
+    )
 
 
 def ask(store: ChargeStore, question: Question) -> Answer:
@@ -159,7 +168,7 @@ def ask(store: ChargeStore, question: Question) -> Answer:
     names = [*question.by, *(c.dimension for c in question.where)]
     for name in names:
         check_dimension(name)
-    parts = _touched(counted_parts(store.manifest()), question)
+    parts = _touched(counted_parts(store.manifest(), allocated=question.allocated), question)
     if any(name in ROW_DIMENSIONS for name in names):
         table = (
             f"(select *, cast(ChargePeriodStart as date) as x_Day, 1 as x_Rows from {store.rows_sql(parts)})"

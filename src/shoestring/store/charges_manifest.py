@@ -19,6 +19,7 @@ from shoestring.training.spool import sync_folder
 
 VERSION = 1
 NAME = "manifest.json"
+ALLOCATION = "allocation"  # the kind of parts whose charges move cost and sum to nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class Part:
 
     Attributes:
         period: ``2026-01``. source: e.g. ``aws/123456789012`` or ``shoestring/RUN``.
-        kind: ``bill`` | ``metered`` | ``adjustment`` (posted after the month was closed).
+        kind: ``bill`` | ``metered`` | ``adjusts 2026-01`` (posted after that month was closed) | ``allocation``.
         file, cube: paths inside the ledger's folder; cube None where it would be no smaller.
         billed, effective: sums by currency, as decimal text.
     """
@@ -41,6 +42,11 @@ class Part:
     import_id: str
     billed: Mapping[str, str] = field(default_factory=dict)
     effective: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def of_a_bill(self) -> bool:
+        """Whether a provider said so: neither our meters nor our allocation."""
+        return self.kind not in ("metered", ALLOCATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +79,7 @@ class Manifest:
         closed: ``2026-01`` or ``2026-01 SOURCE`` -> when and by whom.
         billed_runs: sources of runs whose bill has come -> the comparison of both; their metered parts stay,
             and count no longer.
+        allocated: the state that the allocation was made from; None where no rules are in force.
     """
 
     generation: int = 0
@@ -80,6 +87,7 @@ class Manifest:
     deliveries: tuple[Delivery, ...] = ()
     closed: Mapping[str, str] = field(default_factory=dict)
     billed_runs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    allocated: str | None = None
 
     def is_closed(self, period: str, source: str) -> bool:
         return period in self.closed or f"{period} {source}" in self.closed
@@ -114,6 +122,7 @@ def read_manifest(folder: Path) -> Manifest:
         deliveries=tuple(Delivery(**_tuples(d)) for d in data["deliveries"]),
         closed=data["closed"],
         billed_runs=data.get("billed_runs", {}),
+        allocated=data.get("allocated"),
     )
 
 

@@ -70,7 +70,7 @@ def reconcile(store: ChargeStore) -> Reconciled:
             metered = [p for p in change.manifest.parts if p.kind == "metered"]
             engine.execute(f"create temp table runs as {_runs_sql(store, metered)}")
             engine.execute("create temp table matched (run_id varchar, usd decimal(38,12), seconds double)")
-            for number, part in enumerate([p for p in change.manifest.parts if p.kind != "metered"]):
+            for number, part in enumerate([p for p in change.manifest.parts if p.of_a_bill]):
                 labelled += _label(change, engine, part, stage / f"{number}.parquet")
             drifts = _drifts(engine)
             billed = {

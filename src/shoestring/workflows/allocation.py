@@ -1,5 +1,7 @@
 """`shoestring costs --allocate`: whose is the cost that names nobody, before and after, by rules in a YAML.
 
+Each month is shared by its own use.
+
 rules:
   - name: shared cluster
     match: {team: [null], service: [Amazon Elastic Kubernetes Service]}   # null: no such label
@@ -11,9 +13,11 @@ rules:
     to: team
     method: fixed
     shares: {vision: 0.6, nlp: 0.4}
+    since: 2026-03-01             # and until: the first day that it does not hold for
 """
 
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,10 +27,11 @@ import yaml
 from shoestring.domain.errors import BadInput
 from shoestring.domain.units import money
 from shoestring.ledger.allocate import AllocationRule, CostLine, allocate, total_by
-from shoestring.store.answers import Question, ask, check_dimension
+from shoestring.store.answers import FISCAL, Question, ask, check_dimension
 from shoestring.store.charges import ChargeStore
+from shoestring.store.charges_schema import LABEL_COLUMNS
 
-KEYS = {"name", "match", "to", "method", "driver", "targets", "shares"}
+KEYS = {"name", "match", "to", "method", "driver", "targets", "shares", "since", "until"}
 DRIVERS = ("usd", "accelerator_hours", "energy_kwh")
 
 
@@ -52,35 +57,55 @@ class AllocationPreview:
 def preview(store: ChargeStore, question: Question, rules: list[AllocationRule]) -> AllocationPreview:
     """Apply rules to the answer of a question (by its first dimension), without changing the ledger."""
     dimension = question.by[0] if question.by else "team"
-    needed = dict.fromkeys([*question.by, *(r.to for r in rules), *(d for r in rules for d in r.match)])
-    answer = ask(store, replace(question, by=tuple(needed), limit=None))
-    lines = [
-        CostLine(
-            keys=dict(zip(needed, row.keys, strict=True)),
-            usd=row.usd,
-            drivers={"accelerator_hours": row.accelerator_hours or 0.0, "energy_kwh": row.energy_kwh or 0.0},
+    when = "day" if any(r.since or r.until for r in rules) else "month"
+    asked = [*question.by, *(r.to for r in rules), *(d for r in rules for d in r.match), when]
+    needed = tuple(dict.fromkeys(asked))
+    answer = ask(store, replace(question, by=needed, limit=None, allocated=False))
+    months: dict[str, list[CostLine]] = {}
+    for row in answer.rows:
+        keys = dict(zip(needed, row.keys, strict=True))
+        at = keys[when] or ""
+        months.setdefault(at[:7], []).append(
+            CostLine(
+                keys=keys,
+                usd=row.usd,
+                drivers={
+                    "accelerator_hours": row.accelerator_hours or 0.0,
+                    "energy_kwh": row.energy_kwh or 0.0,
+                },
+                day=date.fromisoformat(at) if when == "day" else None,
+            )
         )
-        for row in answer.rows
-    ]
-    done = allocate(lines, rules)
-    before, after = total_by(lines, dimension), total_by(done.lines, dimension)
-    keys = sorted({*before, *after}, key=lambda k: (-after.get(k, money(0)), k or ""))
+    done = [allocate(month, rules) for month in months.values()]
+    lines = [line for month in months.values() for line in month]
+    shared = [line for month in done for line in month.lines]
+    before, after = total_by(lines, dimension), total_by(shared, dimension)
+    values = sorted({*before, *after}, key=lambda k: (-after.get(k, money(0)), k or ""))
     return AllocationPreview(
         dimension=dimension,
         lines=tuple(
             BeforeAfter(key=k, before_usd=before.get(k, money(0)), after_usd=after.get(k, money(0)))
-            for k in keys
+            for k in values
         ),
         total_usd=sum(after.values(), money(0)),
-        untouched=done.untouched,
+        untouched=tuple(dict.fromkeys(name for month in done for name in month.untouched)),
     )
 
 
 def read_rules(path: Path) -> list[AllocationRule]:
     """Rules from a YAML, in its order. Raises BadInput that names the rule and what is allowed."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: {error}") from None
+    return parse_rules(text, str(path))
+
+
+def parse_rules(text: str, path: str) -> list[AllocationRule]:
+    """The same from a text; ``path`` is what errors call it."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         raise BadInput(f"{path}: {error}") from None
     if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
         raise BadInput(f"{path}: no `rules:`", next_step="see docs/ledger.md, Shared cost")
@@ -104,7 +129,7 @@ def preview_json(told: AllocationPreview) -> dict[str, Any]:
     }
 
 
-def _rule(path: Path, number: int, given: Any) -> AllocationRule:
+def _rule(path: str, number: int, given: Any) -> AllocationRule:
     where = f"{path}: rule {number}"
     if not isinstance(given, dict) or not {"name", "match", "to", "method"} <= set(given):
         raise BadInput(f"{where}: needs name, match, to and method")
@@ -115,7 +140,13 @@ def _rule(path: Path, number: int, given: Any) -> AllocationRule:
     if not isinstance(given["match"], dict):
         raise BadInput(f"{where}: match: label -> list of values")
     for dimension in (given["to"], *given["match"]):
-        check_dimension(str(dimension))
+        if check_dimension(str(dimension)) in FISCAL:
+            raise BadInput(
+                f"{where}: {dimension} is no label of a charge",
+                next_step="match month, or give since and until",
+            )
+    if given["to"] not in LABEL_COLUMNS:
+        raise BadInput(f"{where}: to {given['to']!r}", next_step=f"one of: {', '.join(LABEL_COLUMNS)}")
     if given.get("driver", "usd") not in DRIVERS:
         raise BadInput(f"{where}: driver {given['driver']!r}", next_step=f"one of: {', '.join(DRIVERS)}")
     try:
@@ -131,7 +162,16 @@ def _rule(path: Path, number: int, given: Any) -> AllocationRule:
             method=str(given["method"]),
             driver=str(given.get("driver", "usd")),
             targets=tuple(str(t) for t in given.get("targets") or ()),
+            since=_day(given.get("since")),
+            until=_day(given.get("until")),
             shares={str(k): Decimal(str(v)) for k, v in (given.get("shares") or {}).items()},
         )
     except (ValueError, ArithmeticError) as error:
         raise BadInput(f"{where}: {error}") from None
+
+
+def _day(value: Any) -> date | None:
+    """A day as YAML gives it. Raises ValueError for what is none."""
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    return date.fromisoformat(str(value))

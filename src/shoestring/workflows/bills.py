@@ -18,6 +18,7 @@ from shoestring.store.bills.staging import Given
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_manifest import Part
 from shoestring.store.reconcile import Reconciled, reconcile
+from shoestring.workflows.shared_cost import refresh
 
 
 def bring_in(
@@ -59,6 +60,7 @@ def bring_in(
     )
     if done.delivery is not None:
         reconcile(store)
+        refresh(store)
     return done
 
 

@@ -172,7 +172,7 @@ def booked_uses(
 ) -> tuple[Use, ...]:
     """The same for what the ledger holds of a period; empty where no line names an accelerator."""
     found = _Sorted(catalog)
-    parts = counted_parts(store.manifest())
+    parts = counted_parts(store.manifest(), allocated=False)
     for line in _lines(store, parts, found.recognizer, since, until) if parts else ():
         found.take(line)
     pricing = Repricer(catalog, today)

@@ -47,7 +47,7 @@ def sources_of(store: ChargeStore) -> tuple[Source, ...]:
     """Every source in the ledger, bills first; all runs together are one source."""
     manifest = store.manifest()
     days = _newest_days(store) if manifest.parts else {}
-    bills = sorted({p.source for p in manifest.parts if p.kind != "metered"})
+    bills = sorted({p.source for p in manifest.parts if p.of_a_bill})
     found = [_bill(manifest, name, days.get(name)) for name in bills]
     metered = [p for p in manifest.parts if p.kind == "metered"]
     if metered:
@@ -57,7 +57,7 @@ def sources_of(store: ChargeStore) -> tuple[Source, ...]:
 
 
 def _bill(manifest: Manifest, name: str, newest: date | None) -> Source:
-    parts = [p for p in manifest.parts if p.source == name and p.kind != "metered"]
+    parts = [p for p in manifest.parts if p.source == name and p.of_a_bill]
     return _source(manifest, name, parts, newest)
 
 

@@ -61,7 +61,7 @@ def tie_out_of(
     manifest = store.manifest()
     low = "" if since is None else f"{since:%Y-%m}"
     high = "9999-12" if until is None else f"{until - timedelta(days=1):%Y-%m}"
-    bills = [p for p in counted_parts(manifest) if p.kind != "metered" and low <= p.period <= high]
+    bills = [p for p in counted_parts(manifest) if p.of_a_bill and low <= p.period <= high]
     came = _deliveries(manifest.deliveries, bills)
     told = [d for d in came if d.invoice is not None]
     return TieOut(

@@ -12,11 +12,14 @@ from rich.text import Text
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger
 from shoestring.app.cli._show import console, print_json
 from shoestring.app.cli._unit_costs import tell_unit_costs
+from shoestring.app.site import user_name
+from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
 from shoestring.store.answers import Answer, Question
 from shoestring.workflows.allocation import AllocationPreview, preview, preview_json, read_rules
 from shoestring.workflows.costs import NONE, answer_csv, answer_json, costs, question_of, write_parquet
 from shoestring.workflows.outlook import Outlook, outlook, outlook_json, sentences
+from shoestring.workflows.shared_cost import apply_rules, undo_rules
 
 
 def command(
@@ -32,6 +35,9 @@ def command(
     rules: Annotated[
         Path | None, typer.Option("--allocate", help="YAML of rules: preview shared cost.")
     ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="With --allocate: put the rules in force.")] = False,
+    undo: Annotated[bool, typer.Option("--undo-allocation", help="Take the rules out of force.")] = False,
+    why: Annotated[str, typer.Option(help="With these two: for the record.")] = "",
     ahead: Annotated[bool, typer.Option("--outlook", help="Forecast the month; name odd days.")] = False,
     unit: Annotated[
         str | None, typer.Option(help="$ per run|epoch|million_samples|million_tokens|metric:NAME.")
@@ -67,9 +73,19 @@ def command(
             outlook(store, today=datetime.now(UTC).date(), by=question.by[0], metric=metric), as_json
         )
         return
-    if rules is not None:
-        _tell_preview(preview(store, question, read_rules(rules)), as_json)
+    if undo:
+        undo_rules(store, user=user_name(), now=datetime.now(UTC), why=why)
+        told = "no allocation rules are in force any more"
+        print_json({"done": told}) if as_json else console().print(Text(told))
         return
+    if rules is not None:
+        shown = preview(store, question, read_rules(rules))
+        if apply:
+            apply_rules(store, rules, user=user_name(), now=datetime.now(UTC), why=why)
+        _tell_preview(shown, as_json, applied=apply)
+        return
+    if apply:
+        raise BadInput("--apply what?", next_step="shoestring costs --allocate rules.yaml --apply")
     answer = costs(store, question)
     if parquet is not None:
         write_parquet(answer, parquet)
@@ -89,9 +105,9 @@ def _tell_outlook(told: Outlook, as_json: bool) -> None:
         console().print(Text(printable(line)))
 
 
-def _tell_preview(told: AllocationPreview, as_json: bool) -> None:
+def _tell_preview(told: AllocationPreview, as_json: bool, *, applied: bool) -> None:
     if as_json:
-        print_json(preview_json(told))
+        print_json(preview_json(told) | {"applied": applied})
         return
     out = console()
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -102,7 +118,12 @@ def _tell_preview(told: AllocationPreview, as_json: bool) -> None:
         name = NONE if line.key is None else printable(line.key)
         table.add_row(name, f"{line.before_usd:,.2f}", f"{line.after_usd:,.2f}")
     out.print(table)
-    out.print(Text(f"  {told.total_usd:,.2f} $ before and after; the ledger itself is unchanged", "dim"))
+    done = (
+        "the rules are in force"
+        if applied
+        else "the ledger itself is unchanged; --apply puts the rules in force"
+    )
+    out.print(Text(f"  {told.total_usd:,.2f} $ before and after; {done}", "dim"))
     for name in told.untouched:
         out.print(Text(f"  rule {printable(name)} found nobody to give its cost to", "yellow"))
 
