@@ -1,6 +1,7 @@
 """How the verbs show things: one look for all of them. Text from outside is made printable first."""
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -22,9 +23,16 @@ STATE_STYLE = {
 }
 
 
+PIPE_COLUMNS = 200
+
+
 def console() -> Console:
-    """Where people read; markup is off, so that no label or log line can style itself."""
-    return Console(markup=False, highlight=False, soft_wrap=False)
+    """Where people read; markup is off, so that no label or log line can style itself.
+
+    Into a pipe or a file lines are long, so that a row stays a row for `grep` and `awk`; `COLUMNS` overrides.
+    """
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
+    return Console(markup=False, highlight=False, soft_wrap=False, width=width)
 
 
 def print_json(value: Any) -> None:
