@@ -12,7 +12,11 @@ from pathlib import Path
 
 from newer_prices import brought_up_to_date, newer_billing_rules
 
-TARGET = Path(__file__).parents[1] / "src/shoestring/catalog/tables"
+HERE = Path(__file__).parent
+TARGET = HERE.parent / "src/shoestring/catalog/tables"
+START_RULES = ("provider", "market", "shortest_h", "step_h", "long_after_h", "long_step_h", "longest_h",
+               "starts_at_utc_h", "ends_early_h", "wait_max_h", "most_instances", "paid_whole", "source", "as_of",
+               "as_of_kind")  # fmt: skip
 MARKETS = {"on_demand", "spot", "reserved_1y", "reserved_3y", "capacity_block", "flex_start", "managed"}
 TABLES = {
     "accelerators": ("accelerator", "vendor", "family", "memory_gib", "memory_bandwidth_gb_s", "fp32_tflops",
@@ -51,8 +55,9 @@ def main() -> int:
     rows["offers"] = _sorted(brought_up_to_date(rows["offers"]), TABLES["offers"])
     _check_offers(rows["offers"], accelerators)
     rows["billing_rules"] = _sorted(newer_billing_rules(rows["billing_rules"]), TABLES["billing_rules"])
+    rows["start_rules"] = _read(HERE / "catalog/start_rules.csv", START_RULES)
     TARGET.mkdir(parents=True, exist_ok=True)
-    for name, columns in TABLES.items():
+    for name, columns in (TABLES | {"start_rules": START_RULES}).items():
         size = _write(TARGET / f"{name}.csv.gz", columns, rows[name])
         print(f"{name:20} {len(rows[name]):6} rows {size:8} bytes")
     return 0

@@ -9,7 +9,7 @@ import numpy as np
 from shoestring.catalog.layer import NO_CAPACITY
 from shoestring.catalog.load import Catalog
 from shoestring.catalog.places import Places
-from shoestring.domain.offer import Offer
+from shoestring.domain.offer import Market, Offer, StartRule
 from shoestring.domain.plan import WorkRange
 from shoestring.domain.run import Profile
 from shoestring.domain.units import GIB
@@ -33,10 +33,12 @@ _NONE_THERE = Refusal(
 NOT_BY_THE_HOUR: Mapping[str, Refusal] = {
     "reserved_1y": _CONTRACT,
     "reserved_3y": _CONTRACT,
-    "capacity_block": Refusal(code="capacity_block", text="is sold as a block for days, paid upfront"),
-    "flex_start": Refusal(code="flex_start", text="starts when the provider wants"),
-    "managed": Refusal(code="managed", text="runs only as a managed service"),
 }
+_MANAGED = Refusal(
+    code="managed",
+    text="runs only as a job of the provider's managed service, with its packaging",
+    fix="--managed, if the job can be submitted there",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +48,12 @@ class Account:
     Attributes:
         enabled: providers that may be used; None for all. quotas: most accelerators at a time, by
             ``provider/region/accelerator`` or ``.../accelerator/market``; ``*`` for any region.
+        managed: whether jobs may run as jobs of a provider's managed training service.
     """
 
     enabled: frozenset[str] | None = None
     quotas: Mapping[str, float] = field(default_factory=dict)
+    managed: bool = False
 
     def quota(self, offer: Offer) -> float | None:
         """The narrowest quota on an offer; None if none is known."""
@@ -113,6 +117,8 @@ def sort_out(
             )
         elif market in NOT_BY_THE_HOUR:
             why = NOT_BY_THE_HOUR[market]
+        elif market == "managed" and not account.managed:
+            why = _MANAGED
         elif NO_CAPACITY in c["flag"][row].split():
             why = _NONE_THERE
         else:
@@ -155,6 +161,9 @@ def _look(
             f"no figure supports the speed of {workload.num_nodes}x{offer.accelerator_count:g} {device.name}"
         )
         return Refusal(code="speed_unknown", text=text, fix="measure it: `work: {steps:, steps_per_s:}`")
+    rule = catalog.start_rules.get((offer.provider, str(offer.market)))
+    if rule is not None and (refusal := _against(rule, work, workload.num_nodes)):
+        return refusal
     return Usable(
         row=row,
         offer=offer,
@@ -163,12 +172,27 @@ def _look(
     )
 
 
+def _against(rule: StartRule, work: WorkRange, nodes: int) -> Refusal | None:
+    """Why a job can't have this market at all, by how long it runs and how many machines it takes."""
+    if rule.most_instances is not None and nodes > rule.most_instances:
+        text = f"{rule.most_instances} instances at most are sold together, the job needs {nodes}"
+        return Refusal(code="too_many", text=text, fix="fewer nodes with more accelerators")
+    if rule.longest_h is not None and rule.bought_h(work.high_h) is None:
+        text = f"runs {rule.longest_h:g} h at most, the job may take {work.high_h:.0f} h"
+        return Refusal(code="too_long", text=text, fix="more accelerators, or several jobs from checkpoints")
+    return None
+
+
 def _estimate_flags(
     offer: Offer, work: WorkRange, workload: Workload, profile: Profile | None, bf16: float | None
 ) -> tuple[str, ...]:
     found = ["unvalidated_speed"] if work.basis == "roofline" else []
     if bf16 is None:
         found.append("no_bf16")
+    if offer.market is Market.CAPACITY_BLOCK:
+        found += ["paid_upfront", "start_assumed"]
+    if offer.market is Market.FLEX_START:
+        found.append("wait_assumed")
     save = save_s(workload, profile)
     if offer.notice_s is not None and save is not None and save > offer.notice_s:
         found.append("save_exceeds_notice")

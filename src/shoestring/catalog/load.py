@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoestring.catalog.names import Names, backend_of
-from shoestring.domain.offer import BillingRule, Market, Offer, Price, PriceKind
+from shoestring.domain.offer import BillingRule, Market, Offer, Price, PriceKind, StartRule
 from shoestring.domain.plan import Accelerator
 
 Floats = NDArray[np.float64]
@@ -93,6 +93,11 @@ class Catalog:
         return {r["provider"]: r for r in read_rows("billing_rules") if r["service"] in _SERVICES}
 
     @cached_property
+    def start_rules(self) -> Mapping[tuple[str, str], StartRule]:
+        """When capacity can be had and for how long, by provider and market."""
+        return {(r["provider"], r["market"]): _start_rule(r) for r in read_rows("start_rules")}
+
+    @cached_property
     def carbon(self) -> Mapping[tuple[str, str], Row]:
         return {(r["provider"], r["region"]): r for r in read_rows("grid_carbon")}
 
@@ -155,6 +160,23 @@ def embedded() -> Catalog:
     hardware = {row["accelerator"]: _accelerator(row) for row in read_rows("accelerators")}
     columns = read_table("offers")
     return Catalog(columns, hardware, ("embedded",) * len(columns["provider"]))
+
+
+def _start_rule(row: Row) -> StartRule:
+    most = number(row["most_instances"])
+    return StartRule(
+        shortest_h=number(row["shortest_h"]),
+        step_h=number(row["step_h"]),
+        long_after_h=number(row["long_after_h"]),
+        long_step_h=number(row["long_step_h"]),
+        longest_h=number(row["longest_h"]),
+        starts_at_utc_h=number(row["starts_at_utc_h"]),
+        ends_early_h=number(row["ends_early_h"]) or 0.0,
+        wait_max_h=number(row["wait_max_h"]),
+        most_instances=None if most is None else int(most),
+        paid_whole=row["paid_whole"] == "yes",
+        source=row["source"],
+    )
 
 
 def _accelerator(row: Row) -> Accelerator:

@@ -1,5 +1,6 @@
 """Offer: one shape, in one place and market, at one moment, with its price and how it is billed."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +25,11 @@ class Market(StrEnum):
     def preemptible(self) -> bool:
         """Whether the provider may take the instance back while the job runs."""
         return self is Market.SPOT
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a launch starts when it is asked for, if there is capacity."""
+        return self not in (Market.CAPACITY_BLOCK, Market.FLEX_START)
 
 
 class PriceKind(StrEnum):
@@ -69,6 +75,51 @@ class BillingRule:
     granularity_s: int = 1
     minimum_s: int = 60
     free_if_interrupted_within_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRule:
+    """When capacity of a market can be had and for how long; hours, None where there is no such rule.
+
+    Attributes:
+        shortest_h, step_h: sold for so long, in such steps; beyond ``long_after_h`` in steps of ``long_step_h``.
+        longest_h: nothing runs longer. starts_at_utc_h: hour of the day (UTC) at which it starts.
+        ends_early_h: taken back so long before its end. wait_max_h: it may take so long until it starts.
+        most_instances: at a time. paid_whole: paid for the whole time bought, used or not.
+        source: who says so.
+    """
+
+    shortest_h: float | None = None
+    step_h: float | None = None
+    long_after_h: float | None = None
+    long_step_h: float | None = None
+    longest_h: float | None = None
+    starts_at_utc_h: float | None = None
+    ends_early_h: float = 0.0
+    wait_max_h: float | None = None
+    most_instances: int | None = None
+    paid_whole: bool = False
+    source: str = ""
+
+    def bought_h(self, needed_h: float) -> float | None:
+        """Hours to buy so that ``needed_h`` can be used; None where it is not sold for so long.
+
+        >>> rule = StartRule(shortest_h=24, step_h=24, long_after_h=336, long_step_h=168, longest_h=4368,
+        ...                  ends_early_h=0.5)
+        >>> [rule.bought_h(h) for h in (1, 23.5, 23.6, 335.6, 5000)]
+        [24, 24, 48, 504, None]
+        """
+        hours = max(needed_h + self.ends_early_h, self.shortest_h or 0.0)
+        if self.step_h:
+            hours = _up_to(hours, self.step_h)
+        if self.long_after_h is not None and self.long_step_h and hours > self.long_after_h:
+            hours = self.long_after_h + _up_to(hours - self.long_after_h, self.long_step_h)
+        return None if self.longest_h is not None and hours > self.longest_h else hours
+
+
+def _up_to(hours: float, step: float) -> float:
+    """The next multiple of a step; a hair above one still is that one."""
+    return math.ceil(hours / step - 1e-9) * step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

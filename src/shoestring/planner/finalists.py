@@ -76,7 +76,7 @@ def finalists(s: Scored, offers: Sequence[Offer], rows: Sequence[int], terms: Te
     """The rows worth a simulation, most promising first."""
     prices = {o.id: float(o.price.usd_per_hour or math.inf) for o in offers}
     stays = [i for i in rows if not offers[i].market.preemptible]
-    guaranteed = _by_shape([offers[i] for i in stays])
+    guaranteed = _by_shape([offers[i] for i in stays if offers[i].market.at_once])
     in_time = [i for i in stays if terms.deadline_h is None or s.estimates.finish_h[i] <= terms.deadline_h]
     best = min((float(s.estimates.cost_usd[i]) for i in in_time), default=math.inf)
     hopeful = []

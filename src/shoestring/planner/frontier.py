@@ -11,6 +11,7 @@ from shoestring.domain.workload import Goal
 from shoestring.planner.estimate import Terms
 from shoestring.planner.lived import Lived
 from shoestring.planner.screen import Candidates, Estimates, screen
+from shoestring.planner.starts import Starts
 
 SURE = 0.95  # chance of meeting the deadline that an option must have to be chosen
 SHOWN = 12
@@ -30,6 +31,7 @@ class Wishes:
 class Scored:
     """Candidates with their estimates; ``ids`` break ties, ``kinds`` tell shapes and markets apart.
 
+    ``starts``: rows of markets with rules about their start (already in ``estimates``); None if there is none.
     ``lived``: what simulation says of some rows (already in ``estimates``); None if none was simulated.
     """
 
@@ -38,17 +40,28 @@ class Scored:
     candidates: Candidates
     estimates: Estimates
     lived: Lived | None = None
+    starts: Starts | None = None
 
     def shifted(self, candidates: Candidates, terms: Terms) -> "Scored":
         """The same rows with other inputs: the closed form anew, simulated rows moved along."""
         closed = screen(candidates, terms)
+        if self.starts is not None:
+            closed = self.starts.over(closed, candidates, terms)
         estimates = closed if self.lived is None else self.lived.over(closed)
         return replace(self, candidates=candidates, estimates=estimates)
 
 
-def score(ids: Sequence[str], kinds: Sequence[str], candidates: Candidates, terms: Terms) -> Scored:
+def score(
+    ids: Sequence[str],
+    kinds: Sequence[str],
+    candidates: Candidates,
+    terms: Terms,
+    starts: Starts | None = None,
+) -> Scored:
     """All candidates estimated."""
-    return Scored(ids=ids, kinds=kinds, candidates=candidates, estimates=screen(candidates, terms))
+    closed = screen(candidates, terms)
+    estimates = closed if starts is None else starts.over(closed, candidates, terms)
+    return Scored(ids=ids, kinds=kinds, candidates=candidates, estimates=estimates, starts=starts)
 
 
 def admissible(s: Scored, w: Wishes) -> tuple[Rows, Rows, Rows]:
@@ -138,7 +151,9 @@ def probe_saves(s: Scored, rows: Rows, chosen: int, shapes: Sequence[object], te
 
     0 when no other shape can win; an upper bound on what a probe is worth, not its expected value.
     """
-    others = np.array([i for i in rows.tolist() if shapes[i] != shapes[chosen]], dtype=np.intp)
+    ruled = set() if s.starts is None else {start.row for start in s.starts.of}
+    free = [i for i in rows.tolist() if i not in ruled]
+    others = np.array([i for i in free if shapes[i] != shapes[chosen]], dtype=np.intp)
     if not len(others):
         return 0.0
     best = screen(replace(s.candidates, mid_h=s.candidates.low_h).pick(others), terms).cost_usd.min()

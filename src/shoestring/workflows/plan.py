@@ -38,11 +38,14 @@ from shoestring.planner.frontier import (
     second,
     shifts,
 )
+from shoestring.planner.starts import Start, Starts, next_start_h
 from shoestring.planner.work import Shape, hours_on, known_work
 from shoestring.policies.base import Policy
 from shoestring.policies.uniform_progress import UniformProgress
 from shoestring.workflows.plan_options import OptionMaker, to_json
 from shoestring.workflows.plan_rejections import cautions, groups, limits, rejection
+
+_ALSO = "cheaper or sooner in its kind"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,7 @@ class _Planning:
         choices: Choices,
         policy: Policy,
     ) -> None:
-        self.policy = policy
+        self.policy, self.now = policy, now
         self.workload = resolved(workload, catalog.names, catalog.accelerators)
         self.catalog, self.account, self.profile, self.choices = catalog, account, profile, choices
         self.absent = absent(workload, catalog.names)
@@ -133,7 +136,7 @@ class _Planning:
         rows = sorted(shown, key=lambda i: (scored.estimates.cost_usd[i], scored.ids[i]))
         reasons = self._reasons(scored, order, chosen, runner_up, baseline)
         options = {
-            i: maker.option(scored, i, usable[i], reasons.get(i, "cheaper or sooner in its kind"))
+            i: maker.option(scored, i, usable[i], self._with_rule(scored, i, reasons.get(i, _ALSO)))
             for i in rows
         }
         rejected = [self._with_best_beyond(r, proven) for r in groups(self.catalog, found)]
@@ -183,7 +186,25 @@ class _Planning:
             for u in usable
         ]
         flagged = tuple(replace(u, flags=(*u.flags, *w)) for u, w in zip(usable, words, strict=True))
-        return score(ids, kinds, candidates, self.terms), flagged
+        return score(ids, kinds, candidates, self.terms, self._starts(usable)), flagged
+
+    @staticmethod
+    def _with_rule(s: Scored, i: int, reason: str) -> str:
+        told = "" if s.starts is None else s.starts.told(i)
+        return f"{reason}; {told}" if told else reason
+
+    def _starts(self, usable: tuple[Usable, ...]) -> Starts | None:
+        """Rows of markets with rules about their start; without work there is nothing to apply them to."""
+        if self.relative:
+            return None
+        found = []
+        for i, u in enumerate(usable):
+            rule = self.catalog.start_rules.get((u.offer.provider, str(u.offer.market)))
+            if rule is not None:
+                at = rule.starts_at_utc_h
+                wait_h = 0.0 if at is None else next_start_h(self.now, at)
+                found.append(Start(row=i, rule=rule, wait_h=wait_h))
+        return Starts(tuple(found)) if found else None
 
     def _simulated(
         self, scored: Scored, usable: tuple[Usable, ...], doubtful: Any, wishes: Wishes
@@ -203,7 +224,8 @@ class _Planning:
     def _baseline(self, maker: OptionMaker) -> Option | None:
         """The file as it stands: what an engine that minimizes $/h launches, on-demand unless spot is asked."""
         spot = any(r.use_spot for r in self.workload.resources)
-        found = [u for u in self._sort(True).usable if spot or u.offer.market is Market.ON_DEMAND]
+        markets = (Market.ON_DEMAND, Market.SPOT) if spot else (Market.ON_DEMAND,)
+        found = [u for u in self._sort(True).usable if u.offer.market in markets]
         sound = [u for u in found if not self._suspect(u)] or found
         if not sound:
             return None

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,9 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     all_clouds: Annotated[bool, typer.Option("--all-clouds", help="Clouds without an account too.")] = False,
     allow_suspect: Annotated[bool, typer.Option("--allow-suspect", help="Doubtful prices may win.")] = False,
+    managed: Annotated[
+        bool, typer.Option("--managed", help="SageMaker and the like too: the job can be submitted there.")
+    ] = False,
     allow_unproven_resume: Annotated[
         bool, typer.Option("--allow-unproven-resume", help="Spot although no rehearsal proved resume.")
     ] = False,
@@ -55,6 +59,7 @@ def command(
     catalog, unused = prices_in_use(settings, points)
     catalog, owned = with_machine(catalog, settings.machine, view)
     account, note = account_for(workload, settings, catalog, all_clouds=all_clouds)
+    account = replace(account, managed=managed)
     found = plan(
         workload,
         catalog,
