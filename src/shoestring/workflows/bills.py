@@ -20,6 +20,9 @@ from shoestring.store.charges_manifest import Part
 from shoestring.store.reconcile import Reconciled, reconcile
 from shoestring.workflows.shared_cost import refresh
 
+BILL_FILES = (".csv", ".csv.gz", ".tsv", ".parquet", ".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson")
+FILES_MOST = 5_000
+
 
 def bring_in(
     store: ChargeStore,
@@ -83,7 +86,7 @@ def _bring_in(
         given = replace(given, currency=currency.upper())
     return import_bills(
         store,
-        paths,
+        [file for path in paths for file in files_of(path)],
         formats=FORMATS if form is None else (form,),
         now=now,
         user=user,
@@ -94,6 +97,31 @@ def _bring_in(
         invoice=invoice,
         progress=progress,
     )
+
+
+def files_of(path: Path) -> list[Path]:
+    """A file itself; of a folder, every bill file in it and below, in order of name.
+
+    Raises:
+        BadInput: a folder without any, or with more than an import can take.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(
+        p for p in path.rglob("*") if p.is_file() and p.name.lower().endswith(BILL_FILES) and _is_bill(p)
+    )
+    if not found:
+        raise BadInput(f"{path}: no bill files in it", next_step=f"files are {', '.join(BILL_FILES)}")
+    if len(found) > FILES_MOST:
+        raise BadInput(
+            f"{path}: {len(found):,} files; at most {FILES_MOST:,}", next_step="name a month's folder"
+        )
+    return found
+
+
+def _is_bill(path: Path) -> bool:
+    """Not one of the lists of contents that clouds put beside their files, and nothing hidden."""
+    return not path.name.startswith((".", "_")) and "manifest" not in path.name.lower()
 
 
 def reconcile_json(found: Reconciled) -> dict[str, Any]:
@@ -138,20 +166,23 @@ def tie_out(done: Imported, invoice: Decimal | None, closed: Sequence[str] = ())
     """
     if done.delivery is None:
         return "nothing new: these files are in the ledger already"
-    totals = sums(done.parts, "billed")
-    amounts = " + ".join(f"{cents(total):,} {currency}" for currency, total in totals.items()) or "0"
+    amounts = " + ".join(f"{cents(total):,} {currency}" for currency, total in done.billed.items()) or "0"
     line = f"imported {amounts}"
-    if invoice is not None:
-        difference = sum(totals.values(), Decimal(0)) - invoice
+    if invoice is not None and len(done.billed) > 1:
+        line += f" (invoice {cents(invoice):,} not compared: {len(done.billed)} currencies)"
+    elif invoice is not None:
+        difference = sum(done.billed.values(), Decimal(0)) - invoice
         verdict = "=" if cents(difference) == 0 else "≠"
         line += f" {verdict} invoice {cents(invoice):,}"
         line += "" if verdict == "=" else f" (difference {cents(difference):,})"
-    effective = sums(done.parts, "effective")
-    shares = [done.unallocated.get(c, Decimal(0)) / total for c, total in effective.items() if total]
+    shares = [done.unallocated.get(c, Decimal(0)) / total for c, total in done.effective.items() if total]
     if shares:
         line += f"; {max(Decimal(0), max(shares)):.0%} unallocated"
-    months = sorted({p.period for p in done.parts})
-    line += "; " + ", ".join(f"{m} {'CLOSED' if m in closed else 'OPEN'}" for m in months)
+    adjusted = {period for period, _ in done.adjusted}
+    months = {p.period for p in done.parts if not p.kind.startswith("adjusts")} | adjusted
+    if months:
+        shut = adjusted | set(closed)
+        line += "; " + ", ".join(f"{m} {'CLOSED' if m in shut else 'OPEN'}" for m in sorted(months))
     return line
 
 
@@ -175,7 +206,8 @@ def imported_json(done: Imported, line: str) -> dict[str, Any]:
         "rows_stored": 0 if delivery is None else delivery.rows_stored,
         "rows_quarantined": 0 if delivery is None else delivery.rows_quarantined,
         "quarantine": None if delivery is None else delivery.quarantine,
-        "billed": {c: str(total) for c, total in sums(done.parts, "billed").items()},
+        "billed": {c: str(total) for c, total in done.billed.items()},
+        "effective": {c: str(total) for c, total in done.effective.items()},
         "unallocated": {c: str(total) for c, total in done.unallocated.items()},
         "parts": [
             {"period": p.period, "source": p.source, "kind": p.kind, "rows": p.rows} for p in done.parts

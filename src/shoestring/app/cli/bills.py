@@ -17,6 +17,7 @@ from shoestring.app.site import user_name
 from shoestring.catalog.load import embedded
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
+from shoestring.domain.units import cents
 from shoestring.store.bills.publish import Imported
 from shoestring.store.charges import ChargeStore
 from shoestring.store.reconcile import reconcile
@@ -34,14 +35,16 @@ from shoestring.workflows.bills import (
 
 def command(
     action: Annotated[str, typer.Argument(help="import FILE... | reconcile | rates | close MONTH | list")],
-    what: Annotated[list[str] | None, typer.Argument(help="Files of one delivery, or a month.")] = None,
+    what: Annotated[
+        list[str] | None, typer.Argument(help="Files or folders of one delivery, or a month.")
+    ] = None,
     mapping: Annotated[Path | None, typer.Option("--map", help="YAML that describes the columns.")] = None,
     rates: Annotated[Path | None, typer.Option(help="CSV: currency,day,usd_per_unit.")] = None,
     currency: Annotated[str | None, typer.Option(help="Of files that name none.")] = None,
     invoice: Annotated[str | None, typer.Option(help="What the invoice says, to tie out with.")] = None,
     encoding: Annotated[str | None, typer.Option(help="E.g. latin-1; default: found out.")] = None,
     source: Annotated[str | None, typer.Option(help="close: only this source.")] = None,
-    again: Annotated[bool, typer.Option(help="Import files that were replaced since.")] = False,
+    again: Annotated[bool, typer.Option(help="Import files that were imported before.")] = False,
     ledger: LedgerOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
@@ -101,8 +104,18 @@ def _tell(store: ChargeStore, done: Imported, line: str, as_json: bool) -> None:
         d = done.delivery
         read = f"{d.rows_in:,} rows in = {d.rows_stored:,} stored + {d.rows_quarantined:,} quarantined"
         out.print(Text(f"  {', '.join(done.formats)}: {read}"))
+        if done.effective != done.billed:
+            spent = " + ".join(f"{cents(total):,} {currency}" for currency, total in done.effective.items())
+            out.print(Text(f"  effective (amortized): {spent}"))
         if d.quarantine is not None:
             out.print(Text(f"  reasons: {store.folder / d.quarantine}", "yellow"))
+        if done.misencoded:
+            hint = f"  {done.misencoded:,} lines are no UTF-8; if the file has another encoding: --encoding cp1252"
+            out.print(Text(f"{hint} --again", "yellow"))
+        if "?" in done.billed:
+            out.print(
+                Text("  amounts without a currency are in no sum; say it: --currency USD --again", "yellow")
+            )
     for part in done.replaced:
         out.print(Text(f"  replaces {part.rows:,} rows of {part.period} from {printable(part.source)}"))
     for period, source in done.adjusted:

@@ -5,28 +5,47 @@ A split-allocation row (a pod's share of an instance) repeats money of its paren
 share is kept in x_ columns and adds nothing to the bill.
 """
 
+import re
+
 from shoestring.store.bills.format import Format
 
 TYPE = "{line_item_line_item_type}"
-PLAN = "{savings_plan_savings_plan_a_r_n}"
-RESERVATION = "{reservation_reservation_a_r_n}"
+PLAN = "coalesce({savings_plan_savings_plan_a_r_n}, {savings_plan_savings_plan_arn})"
+RESERVATION = "coalesce({reservation_reservation_a_r_n}, {reservation_reservation_arn})"
 PRODUCT = "{line_item_product_code}"
+UNBLENDED = "{line_item_unblended_cost}"
+NET = f"coalesce({{line_item_net_unblended_cost}}, {UNBLENDED})"
 COVERED = f"{TYPE} in ('DiscountedUsage', 'SavingsPlanCoveredUsage')"
-# What a row has cost once commitments are spread over their use: the amortized cost.
-AMORTIZED = f"""case {TYPE}
-  when 'DiscountedUsage' then {{reservation_effective_cost}}
-  when 'SavingsPlanCoveredUsage' then {{savings_plan_savings_plan_effective_cost}}
-  when 'SavingsPlanNegation' then '0'
-  when 'RIFee' then cast(coalesce(try_cast({{reservation_unused_amortized_upfront_fee_for_billing_period}}
-      as decimal(38,12)), 0) + coalesce(try_cast({{reservation_unused_recurring_fee}} as decimal(38,12)), 0)
-      as varchar)
-  when 'SavingsPlanRecurringFee' then cast(
-      coalesce(try_cast({{savings_plan_total_commitment_to_date}} as decimal(38,12)), 0)
-      - coalesce(try_cast({{savings_plan_used_commitment}} as decimal(38,12)), 0) as varchar)
-  when 'SavingsPlanUpfrontFee' then '0'
-  when 'Fee' then case when {{reservation_reservation_a_r_n}} is not null then '0'
-      else {{line_item_unblended_cost}} end
-  else coalesce({{line_item_net_unblended_cost}}, {{line_item_unblended_cost}}) end"""
+SPLIT = "{split_line_item_parent_resource_id}"
+
+
+def _money(*columns: str) -> str:
+    """SQL of the first of the columns that is an amount; 0 if none is."""
+    return f"coalesce({', '.join(f'try_cast({{{c}}} as decimal(38,12))' for c in columns)}, 0)"
+
+
+# What is left of commitments that were paid and not used, net of discounts where the report has it.
+UNUSED_RESERVATION = (
+    _money(
+        "reservation_net_unused_amortized_upfront_fee_for_billing_period",
+        "reservation_unused_amortized_upfront_fee_for_billing_period",
+    )
+    + " + "
+    + _money("reservation_net_unused_recurring_fee", "reservation_unused_recurring_fee")
+)
+UNUSED_PLAN = _money("savings_plan_total_commitment_to_date") + " - " + _money("savings_plan_used_commitment")
+# Rows of commitments themselves: what they cost by use is on the rows they cover; the unused part is theirs.
+COMMITMENT = f"""when {TYPE} = 'SavingsPlanNegation' or {TYPE} = 'SavingsPlanUpfrontFee'
+    or ({TYPE} = 'Fee' and {RESERVATION} is not null) then '0'
+  when {TYPE} = 'RIFee' then cast({UNUSED_RESERVATION} as varchar)
+  when {TYPE} = 'SavingsPlanRecurringFee' then cast({UNUSED_PLAN} as varchar)"""
+# What a row has cost once commitments are spread over their use: the net amortized cost.
+AMORTIZED = f"""case {COMMITMENT}
+  when {TYPE} = 'DiscountedUsage'
+    then cast(coalesce({{reservation_net_effective_cost}}, {{reservation_effective_cost}}) as varchar)
+  when {TYPE} = 'SavingsPlanCoveredUsage' then cast(coalesce({{savings_plan_net_savings_plan_effective_cost}},
+    {{savings_plan_savings_plan_effective_cost}}) as varchar)
+  else cast({NET} as varchar) end"""
 
 CUR = Format(
     name="aws-cur",
@@ -34,10 +53,15 @@ CUR = Format(
     needs=frozenset({"line_item_unblended_cost", "line_item_usage_start_date", "line_item_line_item_type"}),
     fields={
         # A covered row's own unblended cost is taken back by the negation row; both stay, as billed.
-        "BilledCost": "{line_item_unblended_cost}",
-        "EffectiveCost": f"coalesce({AMORTIZED}, {{line_item_unblended_cost}})",
-        "ListCost": "coalesce({pricing_public_on_demand_cost}, {line_item_unblended_cost})",
-        "ContractedCost": "coalesce({line_item_net_unblended_cost}, {line_item_unblended_cost})",
+        "BilledCost": f"coalesce(nullif(cast({UNBLENDED} as varchar), ''), "
+        f"case when nullif({SPLIT}, '') is not null then '0' end)",
+        "EffectiveCost": f"coalesce({AMORTIZED}, cast({UNBLENDED} as varchar))",
+        # A negation takes back what its plan covers at list price; a commitment has no list price of its own.
+        "ListCost": f"case {COMMITMENT} "
+        f"else cast(coalesce({{pricing_public_on_demand_cost}}, {UNBLENDED}) as varchar) end",
+        "ContractedCost": f"case {COMMITMENT} when {TYPE} = 'DiscountedUsage' "
+        f"then cast(coalesce({{pricing_public_on_demand_cost}}, {NET}) as varchar) "
+        f"else cast({NET} as varchar) end",
         "ListUnitPrice": "{pricing_public_on_demand_rate}",
         "ContractedUnitPrice": "coalesce({line_item_net_unblended_rate}, {line_item_unblended_rate})",
         "BillingAccountId": "{bill_payer_account_id}",
@@ -70,7 +94,9 @@ CUR = Format(
             when {TYPE} in ('RIFee', 'SavingsPlanRecurringFee') then 'Unused' end""",
         "CommitmentDiscountType": f"""case when {PLAN} is not null then 'Savings Plan'
             when {RESERVATION} is not null then 'Reserved' end""",
-        "ServiceName": "coalesce({product_servicename}, {line_item_product_code})",
+        "ServiceName": """coalesce({product_servicename}, {product_product_name},
+            try(json_extract_string(cast({product} as varchar), '$.product_name')),
+            {line_item_product_code})""",
         "ServiceCategory": f"""case
             when {PRODUCT} in ('AmazonSageMaker', 'AmazonBedrock') then 'AI and Machine Learning'
             when {PRODUCT} in ('AmazonEC2', 'AmazonEKS', 'AmazonECS', 'AWSLambda') then 'Compute'
@@ -89,6 +115,12 @@ CUR = Format(
         # p5.48xlarge, or ml.p5.48xlarge in HyperPod's usage types (billed under AmazonSageMaker).
         "ResourceType": """coalesce({product_instance_type},
             nullif(regexp_extract({line_item_usage_type}, ':((ml\\.)?[a-z0-9-]+\\.[a-z0-9-]+)$', 1), ''))""",
+        # A row of split cost allocation shares out a parent row whose money is in the bill already.
+        "AllocatedMethodId": f"case when {SPLIT} is not null then 'aws-split-cost-allocation' end",
+        "AllocatedResourceId": SPLIT,
     },
-    tags="{resource_tags}",
+    tags=("{resource_tags}", "{tags}", "{cost_category}"),
+    tag_headers=re.compile(
+        r"(?:resourceTags/|resource_tags_|costCategory/|cost_category_)(?P<key>.+)", re.IGNORECASE
+    ),
 )

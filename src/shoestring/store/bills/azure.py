@@ -3,14 +3,32 @@
 from shoestring.store.bills.format import Format
 
 COST = "coalesce({CostInBillingCurrency}, {Cost}, {PreTaxCost})"
+MODEL = "replace(lower({PricingModel}), ' ', '')"
+KIND = "replace(lower({ChargeType}), ' ', '')"
+# Use of a commitment costs nothing when it happens, it was bought before: in an actual export its cost is 0, in
+# an amortized one its share of the purchase, which is nothing that is billed.
+COVERED = f"({MODEL} in ('reservation', 'savingsplan') and {KIND} = 'usage' or {KIND} like 'unused%')"
+QUANTITY = "try_cast(coalesce({Quantity}, {UsageQuantity}) as double)"
+# Prices are for a block of units, such as "100 Hours" or "10K"; quantities are single units.
+BLOCK = """(coalesce(try_cast(nullif(regexp_extract({UnitOfMeasure}, '^([0-9]+)', 1), '') as double), 1)
+    * case regexp_extract({UnitOfMeasure}, '^[0-9]+ ?([KM])([^A-Za-z]|$)', 1)
+      when 'K' then 1e3 when 'M' then 1e6 else 1 end)"""
+EXCHANGE = "coalesce(try_cast({exchangeRatePricingToBilling} as double), 1)"
+
+
+def _at(price: str) -> str:
+    """SQL of what the quantity would have cost at a price; what it cost where there is no such price."""
+    return f"""case when {KIND} is not null and {KIND} <> 'usage' then cast({COST} as varchar)
+        else coalesce(cast(cast(try_cast({price} as double) * {QUANTITY} / {BLOCK} * {EXCHANGE}
+          as decimal(38,12)) as varchar), cast({COST} as varchar)) end"""
+
 
 _FIELDS = {
-    "BilledCost": COST,
+    "BilledCost": f"case when {COVERED} and try_cast({COST} as double) is not null then '0' "
+    f"else cast({COST} as varchar) end",
     "EffectiveCost": COST,
-    "ListCost": f"""coalesce(cast(try_cast({{PayGPrice}} as decimal(38,12)) * try_cast({{Quantity}} as double)
-        as varchar), {COST})""",
-    "ContractedCost": f"""coalesce(cast(try_cast({{UnitPrice}} as double) * try_cast({{Quantity}} as double)
-        as varchar), {COST})""",
+    "ListCost": f"coalesce(cast({{paygCostInBillingCurrency}} as varchar), {_at('{PayGPrice}')})",
+    "ContractedCost": _at("{UnitPrice}"),
     "ListUnitPrice": "{PayGPrice}",
     "ContractedUnitPrice": "{UnitPrice}",
     "BillingAccountId": "coalesce({BillingAccountId}, {BillingProfileId}, {EnrollmentNumber})",
@@ -19,28 +37,26 @@ _FIELDS = {
     "SubAccountName": "{SubscriptionName}",
     "BillingCurrency": "coalesce({BillingCurrencyCode}, {BillingCurrency}, {Currency})",
     "BillingPeriodStart": "{BillingPeriodStartDate}",
-    "BillingPeriodEnd": "{BillingPeriodEndDate}",
     "ChargePeriodStart": "coalesce({Date}, {UsageDateTime}, {UsageDate})",
-    "ChargeCategory": """case lower({ChargeType}) when 'usage' then 'Usage' when 'purchase' then 'Purchase'
+    "ChargeCategory": f"""case {KIND} when 'usage' then 'Usage' when 'purchase' then 'Purchase'
         when 'tax' then 'Tax' when 'refund' then 'Credit' when 'unusedreservation' then 'Usage'
         when 'unusedsavingsplan' then 'Usage' when 'roundingadjustment' then 'Adjustment'
         else 'Usage' end""",
-    "ChargeClass": "case when lower({ChargeType}) = 'refund' then 'Correction' end",
+    "ChargeClass": f"case when {KIND} = 'refund' then 'Correction' end",
     "ChargeDescription": "coalesce({ProductName}, {Product}, {MeterName})",
     "ChargeFrequency": """case lower({Frequency}) when 'onetime' then 'One-Time'
         when 'recurring' then 'Recurring' else 'Usage-Based' end""",
     "ConsumedQuantity": "coalesce({Quantity}, {UsageQuantity})",
     "ConsumedUnit": "{UnitOfMeasure}",
-    "PricingQuantity": "coalesce({Quantity}, {UsageQuantity})",
+    "PricingQuantity": f"{QUANTITY} / {BLOCK}",
     "PricingUnit": "{UnitOfMeasure}",
-    "PricingCategory": """case when lower({PricingModel}) = 'spot' then 'Dynamic'
-        when lower({PricingModel}) in ('reservation', 'savingsplan') then 'Committed'
-        when lower({PricingModel}) = 'ondemand' then 'Standard' else null end""",
+    "PricingCategory": f"""case when {MODEL} = 'spot' then 'Dynamic'
+        when {MODEL} in ('reservation', 'savingsplan') then 'Committed'
+        when {MODEL} = 'ondemand' then 'Standard' end""",
     "CommitmentDiscountId": "coalesce({BenefitId}, {ReservationId})",
     "CommitmentDiscountName": "coalesce({BenefitName}, {ReservationName})",
-    "CommitmentDiscountStatus": """case when lower({ChargeType}) in ('unusedreservation', 'unusedsavingsplan')
-        then 'Unused' when lower({PricingModel}) in ('reservation', 'savingsplan')
-        and lower({ChargeType}) = 'usage' then 'Used' end""",
+    "CommitmentDiscountStatus": f"""case when {KIND} in ('unusedreservation', 'unusedsavingsplan')
+        then 'Unused' when {COVERED} then 'Used' end""",
     "ServiceName": "coalesce({ConsumedService}, {MeterCategory}, {ServiceName})",
     "ServiceCategory": """case
         when {MeterCategory} in ('Virtual Machines', 'Azure Kubernetes Service') then 'Compute'
@@ -63,7 +79,7 @@ AZURE = Format(
     title="Azure cost export",
     needs=frozenset({"MeterCategory", "Quantity", "ResourceId"}),
     fields=_FIELDS,
-    tags="{Tags}",
+    tags=("{Tags}",),
     label_fields={"cost_center": "{CostCenter}"},
 )
 AZURE_LEGACY = Format(
@@ -71,6 +87,6 @@ AZURE_LEGACY = Format(
     title="Azure usage detail (older columns)",
     needs=frozenset({"MeterCategory", "UsageQuantity"}),
     fields=_FIELDS,
-    tags="{Tags}",
+    tags=("{Tags}",),
     label_fields={"cost_center": "{CostCenter}"},
 )

@@ -14,5 +14,5 @@ FOCUS = Format(
         "RegionId": "coalesce({RegionId}, {Region})",
         "ServiceName": "{ServiceName}",
     },
-    tags="{Tags}",
+    tags=("{Tags}",),
 )

@@ -15,7 +15,9 @@ class Format:
         needs: headers that a file of this family always has (compared without case and punctuation).
         fields: FOCUS or ``x_`` column -> SQL over the file's columns, each written ``{header}``; a header
             that the file lacks is null. FOCUS columns not named here are taken over under their own name.
-        tags: the column with tags: a JSON object, one without its braces, or a list of keys and values.
+        tags: columns with tags, the ones that win first: a JSON object, one without its braces, a list of keys
+            and values, or ``key=value`` pairs.
+        tag_headers: pattern of columns that hold one tag each; its group is the tag's key.
         label_fields: label -> SQL, where a column says it outright; wins over tags.
     """
 
@@ -23,7 +25,8 @@ class Format:
     title: str
     needs: frozenset[str]
     fields: Mapping[str, str]
-    tags: str | None = None
+    tags: tuple[str, ...] = ()
+    tag_headers: re.Pattern[str] | None = None
     label_fields: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -63,3 +66,22 @@ def used_headers(header: Sequence[str], expressions: Sequence[str]) -> set[str]:
     """Headers of the file that any of the expressions names."""
     wanted = {plain(name) for sql in expressions for name in re.findall(r"\{([^{}]+)\}", sql)}
     return {name for name in header if plain(name) in wanted}
+
+
+def distinct(cells: Sequence[str]) -> tuple[str, ...]:
+    """Column names without doubles (the engine does not care for case) and without empty ones.
+
+    >>> distinct(["a", "A", ""])
+    ('a', 'A_2', 'column_3')
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    for place, cell in enumerate(cells, 1):
+        name = base = cell or f"column_{place}"
+        count = 1
+        while name.lower() in taken:
+            count += 1
+            name = f"{base}_{count}"
+        taken.add(name.lower())
+        names.append(name)
+    return tuple(names)

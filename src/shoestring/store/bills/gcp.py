@@ -4,12 +4,21 @@
 Nested columns are read in their flattened form, ``service.description`` or ``service_description`` alike.
 """
 
+import re
+
 from shoestring.store.bills.format import Format
 
-CREDITS = """coalesce(list_sum(
-    try_cast(json_extract_string(cast({credits} as json), '$[*].amount') as decimal(38,12)[])), 0)"""
 COST = "try_cast({cost} as decimal(38,12))"
-NET = f"case when {COST} is null then {{cost}} else cast({COST} + {CREDITS} as varchar) end"
+LIST = "cast({credits} as varchar)"
+AMOUNTS = f"try(json_extract_string(cast({LIST} as json), '$[*].amount'))"
+CREDITS = f"""case when {LIST} is null then coalesce(try_cast({{credits.amount}} as decimal(38,12)), 0)
+    else coalesce(list_sum(try_cast({AMOUNTS} as decimal(38,12)[])), 0) end"""
+# A credit that can't be read makes the row one that can't be read: a bill without it would be too high.
+UNREAD = f"""{LIST} is not null and coalesce(
+    try(json_array_length(cast({LIST} as json)))
+    <> len(list_filter({AMOUNTS}, lambda a: try_cast(a as decimal(38,12)) is not null)), true)"""
+NET = f"""case when {COST} is null then cast({{cost}} as varchar) when {UNREAD} then 'credits ' || {LIST}
+    else cast({COST} + {CREDITS} as varchar) end"""
 
 GCP = Format(
     name="gcp",
@@ -27,9 +36,9 @@ GCP = Format(
         "SubAccountName": "{project.name}",
         "BillingCurrency": "{currency}",
         "BillingPeriodStart": """coalesce(
-            case when length({invoice.month}) = 6
-                 then substr({invoice.month}, 1, 4) || '-'
-                   || substr({invoice.month}, 5, 2) || '-01' end,
+            case when length(cast({invoice.month} as varchar)) = 6
+                 then substr(cast({invoice.month} as varchar), 1, 4) || '-'
+                   || substr(cast({invoice.month} as varchar), 5, 2) || '-01' end,
             substr(cast({usage_start_time} as varchar), 1, 7) || '-01')""",
         "ChargePeriodStart": "{usage_start_time}",
         "ChargePeriodEnd": "{usage_end_time}",
@@ -64,5 +73,6 @@ GCP = Format(
         "ResourceName": "{resource.name}",
         "SkuId": "{sku.id}",
     },
-    tags="{labels}",
+    tags=("{labels}", "{tags}", "{project.labels}"),
+    tag_headers=re.compile(r"labels?[._](?!key$|value$)(?P<key>.+)", re.IGNORECASE),
 )

@@ -2,15 +2,17 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from shoestring.domain.errors import BadInput
+from shoestring.store.bills.azure_pair import settle_pairs
 from shoestring.store.bills.format import Format, recognize
-from shoestring.store.bills.publish import Imported, publish
-from shoestring.store.bills.source import Source, lenient, open_source
+from shoestring.store.bills.publish import Imported, publish, torn_lines
+from shoestring.store.bills.source import STRICT, Source, lenient, open_source
 from shoestring.store.bills.staging import MORE_TAGS, Given, staging_sql, tag_keys_sql
 from shoestring.store.bills.tags import TagKeys
 from shoestring.store.charges import PARQUET, ChargeStore
@@ -42,7 +44,7 @@ def import_bills(
 
     Args:
         rates: (currency, day, dollars for one unit).
-        again: import files even if they were imported before and have been replaced since.
+        again: import files even if they were imported before.
         invoice: what the invoice says of them together; kept to tie out with.
 
     Raises:
@@ -52,25 +54,25 @@ def import_bills(
     stage = store.stage_folder()
     import_id = f"{now:%Y%m%dT%H%M%S}-{stage.name.rpartition('-')[2]}"
     try:
-        sources = _opened(engine, paths, formats, encoding)
+        sources = _opened(engine, paths, formats, encoding, stage)
         fresh, unchanged = _new_ones(store, sources, again)
         if not fresh:
             return Imported(delivery=None, unchanged=unchanged)
         if rates:
             _put_rates(engine, rates)
-        staged = [
-            _stage(
-                engine,
-                source,
-                form,
-                given or Given(),
-                stage / f"{n}.parquet",
-                import_id,
-                bool(rates),
-                progress,
-            )
-            for n, (source, form) in enumerate(fresh)
-        ]
+        reading = _Reading(
+            engine=engine,
+            given=given or Given(),
+            import_id=import_id,
+            rated=bool(rates),
+            progress=progress,
+        )
+        staged = []
+        for n, (source, form) in enumerate(fresh):
+            best, path = reading.stage(source, form, stage / f"{n}.parquet")
+            fresh[n] = (best, form)
+            staged.append(path)
+        settle_pairs(engine, fresh, staged)
         return publish(store, engine, stage, fresh, staged, import_id, now, user, unchanged, invoice)
     except engine_errors() as error:
         raise explain_engine_error(error, "import") from error
@@ -80,12 +82,16 @@ def import_bills(
 
 
 def _opened(
-    engine: Any, paths: Sequence[Path], formats: Sequence[Format], encoding: str | None
+    engine: Any, paths: Sequence[Path], formats: Sequence[Format], encoding: str | None, scratch: Path
 ) -> list[tuple[Source, Format]]:
     opened: dict[str, tuple[Source, Format]] = {}
     for path in paths:
         source = open_source(
-            path, engine, is_header=lambda cells: recognize(cells, formats) is not None, encoding=encoding
+            path,
+            engine,
+            is_header=lambda cells: recognize(cells, formats) is not None,
+            scratch=scratch,
+            encoding=encoding,
         )
         form = recognize(source.header, formats)
         if form is None:
@@ -107,46 +113,80 @@ def _new_ones(
     known = [(s, before[s.sha256]) for s, _ in sources if s.sha256 in before]
     if len(known) < len(sources) or not sources:
         return sources, ()
+    if again:
+        return sources, ()
     if all(d.id in holding or d.rows_stored == 0 for _, d in known):
         return [], tuple(s.path for s, _ in sources)
-    if not again:
-        source, delivery = known[0]
-        raise BadInput(
-            f"{source.path}: imported on {delivery.at[:10]} and replaced by a newer file since",
-            next_step="--again brings it back in the newer one's place",
-        )
-    return sources, ()
+    source, delivery = known[0]
+    raise BadInput(
+        f"{source.path}: imported on {delivery.at[:10]} and replaced by a newer file since",
+        next_step="--again brings it back in the newer one's place",
+    )
 
 
-def _stage(
-    engine: Any,
-    source: Source,
-    form: Format,
-    given: Given,
-    target: Path,
-    import_id: str,
-    rated: bool,
-    progress: Progress | None,
-) -> Path:
-    """Read one file into Parquet, good rows and bad ones."""
-    for keys in (_tag_keys(engine, source, form), TagKeys.of(None)):
-        if source.rejects is not None:
-            engine.execute(f"drop table if exists {ident(source.rejects)}")
-            engine.execute(f"drop table if exists {ident(source.rejects + '_scan')}")
-        rates = "rates" if rated else None
-        for attempt in (source, lenient(source)):
-            sql = staging_sql(attempt, form, given, import_id=import_id, rates=rates, keys=keys)
-            copy = f"copy ({sql}) to {literal(target)} {PARQUET}"
-            try:
-                run(engine, copy, f"reading {source.path.name}", progress)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """How the files of one delivery are read."""
+
+    engine: Any
+    given: Given
+    import_id: str
+    rated: bool
+    progress: Progress | None
+
+    def stage(self, source: Source, form: Format, target: Path) -> tuple[Source, Path]:
+        """Read one file into Parquet, good rows and bad ones; the file as it could best be read."""
+        best = source
+        for keys in (_tag_keys(self.engine, source, form), TagKeys.of(None)):
+            best = self._best(source, form, keys, target)
+            (more,) = self.engine.execute(f"select bool_or({MORE_TAGS}) from {literal(target)}").fetchone()
+            if not more:
                 break
-            except engine_errors() as error:
-                if attempt is not source or "state machine" not in str(error):
-                    raise
-        (more,) = engine.execute(f"select bool_or({MORE_TAGS}) from {literal(target)}").fetchone()
-        if not more:
-            break
-    return target
+        return best, target
+
+    def _best(self, source: Source, form: Format, keys: TagKeys, target: Path) -> Source:
+        """Read strictly; where that tears lines, leniently too: better if it tears fewer and loses none.
+
+        Not where a line has too many cells: lenient reading would cut it off, its amounts perhaps in the wrong
+        columns.
+        """
+        torn = self._read(source, form, keys, target)
+        if torn == 0 or (torn is not None and torn_lines(self.engine, [source], "TOO MANY COLUMNS")):
+            return source
+        other, second = lenient(source), target.with_suffix(".lenient.parquet")
+        torn_then = self._read(other, form, keys, second)
+        if torn is None or (
+            torn_then is not None
+            and torn_then < torn
+            and torn_then + self._rows(second) >= torn + self._rows(target)
+        ):
+            second.replace(target)
+            return other
+        return source
+
+    def _rows(self, file: Path) -> int:
+        (count,) = self.engine.execute(f"select count(*) from {literal(file)}").fetchone()
+        return int(count)
+
+    def _read(self, source: Source, form: Format, keys: TagKeys, target: Path) -> int | None:
+        """Read a file; how many lines are no rows. None: its line ends are too mixed to be read strictly."""
+        if source.rejects is not None:
+            self.engine.execute(f"drop table if exists {ident(source.rejects)}")
+            self.engine.execute(f"drop table if exists {ident(source.rejects + '_scan')}")
+        rates = "rates" if self.rated else None
+        sql = staging_sql(source, form, self.given, import_id=self.import_id, rates=rates, keys=keys)
+        try:
+            run(
+                self.engine,
+                f"copy ({sql}) to {literal(target)} {PARQUET}",
+                f"reading {source.path.name}",
+                self.progress,
+            )
+        except engine_errors() as error:
+            if STRICT in source.sql and "state machine" in str(error):
+                return None
+            raise
+        return torn_lines(self.engine, [source])
 
 
 def _tag_keys(engine: Any, source: Source, form: Format) -> TagKeys:

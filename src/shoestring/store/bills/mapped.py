@@ -28,6 +28,7 @@ from shoestring.store.charges_engine import literal
 from shoestring.store.charges_schema import LABEL_COLUMNS, STORE_COLUMNS
 
 KEYS = ("name", "provider", "currency", "date_formats", "decimal_comma", "columns", "labels", "tags")
+CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 NEEDED = ("BilledCost", "ChargePeriodStart")
 
 
@@ -55,8 +56,8 @@ def read_map(path: Path) -> tuple[Format, Given]:
         name=f"map:{data.get('name', path.stem)}",
         title=str(data.get("name", path.stem)),
         needs=frozenset(str(given) for given in columns.values() if not isinstance(given, dict)),
-        fields={"ChargeCategory": "'Usage'", **fields},
-        tags=None if data.get("tags") is None else _column(str(data["tags"])),
+        fields={**fields, "ChargeCategory": _category(fields)},
+        tags=() if data.get("tags") is None else (_column(str(data["tags"])),),
         label_fields={label: _expression(path, label, given) for label, given in labels.items()},
     )
     given = Given(
@@ -64,8 +65,21 @@ def read_map(path: Path) -> tuple[Format, Given]:
         provider=data.get("provider"),
         date_formats=tuple(str(f) for f in data.get("date_formats") or ()),
         decimal_comma=bool(data.get("decimal_comma", False)),
+        written_by_people=True,
     )
     return form, given
+
+
+def _category(fields: dict[str, str]) -> str:
+    """SQL of a charge's category: in FOCUS's own spelling; without a column, what is below zero is a credit."""
+    if "ChargeCategory" in fields:
+        given = fields["ChargeCategory"]
+        whens = " ".join(f"when '{name.lower()}' then '{name}'" for name in CATEGORIES)
+        return (
+            f"case lower(trim(cast({given} as varchar))) {whens} when 'refund' then 'Credit' else {given} end"
+        )
+    amount = f"trim(cast({fields['BilledCost']} as varchar))"
+    return f"case when regexp_matches({amount}, '^([(]|[$€£¥₹]?-)') then 'Credit' else 'Usage' end"
 
 
 def _expression(path: Path, name: str, given: Any) -> str:

@@ -1,6 +1,6 @@
 """From staged rows to the ledger: split by month and source, quarantine what is no charge, change it at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -27,6 +27,8 @@ class Imported:
         parts: the new charges. replaced: those that were there before, in the same places.
         adjusted: (period, source) of closed months whose change was posted as adjustments.
         unallocated: effective cost by currency that names neither team, project nor experiment.
+        misencoded: quarantined lines that are not in the file's encoding.
+        billed, effective: sums of the rows that were stored, by currency (``?``: the file names none).
     """
 
     delivery: Delivery | None
@@ -36,6 +38,9 @@ class Imported:
     adjusted: tuple[tuple[str, str], ...] = ()
     unallocated: dict[str, Decimal] = field(default_factory=dict)
     formats: tuple[str, ...] = ()
+    misencoded: int = 0
+    billed: dict[str, Decimal] = field(default_factory=dict)
+    effective: dict[str, Decimal] = field(default_factory=dict)
 
 
 def publish(
@@ -52,19 +57,22 @@ def publish(
 ) -> Imported:
     everything = f"read_parquet({literals([str(p) for p in staged])}, union_by_name=true)"
     counts = engine.execute(
-        f"select date_trunc('month', BillingPeriodStart) as month, x_Source, {PROBLEM} is null, count(*) "
-        f"from {everything} group by all order by all"
+        f"""select date_trunc('month', BillingPeriodStart) as month, x_Source, {PROBLEM} is null as good,
+              coalesce(BillingCurrency, '?'), count(*), coalesce(sum(BilledCost), 0),
+              coalesce(sum(EffectiveCost), 0)
+            from {everything} group by 1, 2, 3, 4 order by 1, 2, 3, 4"""
     ).fetchall()
-    rows = sum(count for *_, count in counts)
-    bad = sum(count for _, _, good, count in counts if not good)
-    places = [(f"{month:%Y-%m}", source) for month, source, good, _ in counts if good]
-    torn = _torn_lines(engine, [source for source, _ in sources])
+    rows = sum(count for *_, count, _, _ in counts)
+    bad = sum(count for _, _, good, _, count, _, _ in counts if not good)
+    places = list(dict.fromkeys((f"{month:%Y-%m}", source) for month, source, good, *_ in counts if good))
+    torn = torn_lines(engine, [source for source, _ in sources])
     if rows + torn == 0:
         raise BadInput(
             f"{sources[0][0].path}: a header and no rows", next_step="import it again when it has some"
         )
+    misencoded = torn_lines(engine, [s for s, _ in sources], "INVALID ENCODING")
     pieces = _split(engine, everything, places, staged, stage, bad)
-    quarantine = _quarantine(engine, sources, everything, stage, bad, torn)
+    quarantine = _quarantine(engine, sources, staged, stage, bad, torn)
     with store.change() as change:
         before = change.manifest.parts
         placed, adjusted = _place(change, engine, pieces, import_id, stage, now)
@@ -92,7 +100,17 @@ def publish(
         adjusted=tuple(adjusted),
         unallocated=unallocated,
         formats=tuple(sorted({form.title for _, form in sources})),
+        misencoded=misencoded,
+        billed=_by_currency((currency, billed) for _, _, good, currency, _, billed, _ in counts if good),
+        effective=_by_currency((currency, spent) for _, _, good, currency, _, _, spent in counts if good),
     )
+
+
+def _by_currency(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for currency, amount in amounts:
+        found[currency] = found.get(currency, Decimal(0)) + amount
+    return found
 
 
 def _split(
@@ -138,10 +156,11 @@ def _place(
     return placed, adjusted
 
 
-def _torn_lines(engine: Any, sources: list[Source]) -> int:
-    """Lines that were no rows (too few or too many cells, broken quotes or encoding)."""
+def torn_lines(engine: Any, sources: Sequence[Source], error: str | None = None) -> int:
+    """Lines that were no rows (too few or too many cells, broken quotes or encoding), or only for one reason."""
+    where = "" if error is None else f"where error_type = {literal(error)}"
     counts = [
-        engine.execute(f"select count(distinct line) from {ident(s.rejects)}").fetchone()[0]
+        engine.execute(f"select count(distinct line) from {ident(s.rejects)} {where}").fetchone()[0]
         for s in sources
         if s.rejects is not None
     ]
@@ -149,7 +168,7 @@ def _torn_lines(engine: Any, sources: list[Source]) -> int:
 
 
 def _quarantine(
-    engine: Any, sources: list[tuple[Source, Format]], everything: str, stage: Path, bad: int, torn: int
+    engine: Any, sources: list[tuple[Source, Format]], staged: list[Path], stage: Path, bad: int, torn: int
 ) -> Path | None:
     """A CSV of every row that was not stored: file, reason, and the row as it came. None if there is none."""
     if bad + torn == 0:
@@ -162,14 +181,17 @@ def _quarantine(
         if s.rejects is not None
     ]
     if bad:
-        tables.append(
-            f"select null as file, null as line, {PROBLEM} as reason, "
-            f"cast(to_json(columns_) as varchar) as row from (select {PROBLEM}, q as columns_ from "
-            f"(select * from {everything} where {PROBLEM} is not null) q)"
-        )
+        tables += [_bad_rows(source, path) for (source, _), path in zip(sources, staged, strict=True)]
     target = stage / "quarantine.csv"
     engine.execute(f"copy ({' union all by name '.join(tables)}) to {literal(target)} (format csv, header)")
     return target
+
+
+def _bad_rows(source: Source, path: Path) -> str:
+    return (
+        f"select {literal(source.path.name)} as file, null as line, {PROBLEM} as reason, "
+        f"cast(to_json(q) as varchar) as row from (select * from {literal(path)} where {PROBLEM} is not null) q"
+    )
 
 
 def _unallocated(engine: Any, store: ChargeStore, parts: Sequence[Part]) -> dict[str, Decimal]:

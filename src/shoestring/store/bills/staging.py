@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shoestring.store.bills.format import Format, plain, resolver, used_headers
 from shoestring.store.bills.source import Source
-from shoestring.store.bills.tags import TagKeys, tags_json
+from shoestring.store.bills.tags import TagKeys, merged, tags_json, tags_of_columns
 from shoestring.store.charges_engine import ident, literal
 from shoestring.store.charges_schema import LABEL_COLUMNS, MONEY, MONEY_COLUMNS, STORE_COLUMNS
 
@@ -20,6 +20,7 @@ CHECKED = (
 )
 PROBLEM = "x_Problem"
 MORE_TAGS = "x_MoreTags"
+OWN_NAMES = (PROBLEM.lower(), MORE_TAGS.lower(), "x_found")  # columns of the way here; no bill may have them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +32,14 @@ class Given:
         provider: likewise for the provider's name.
         date_formats: strptime patterns tried before the usual ones.
         decimal_comma: amounts are written ``1.234,56``.
+        written_by_people: amounts may have signs of money and thousands; set by a map.
     """
 
     currency: str | None = None
     provider: str | None = None
     date_formats: tuple[str, ...] = ()
     decimal_comma: bool = False
+    written_by_people: bool = False
 
 
 def tag_keys_sql(source: Source, form: Format, rows: int) -> str | None:
@@ -88,8 +91,8 @@ def raw_expressions(source: Source, form: Format, given: Given) -> dict[str, str
                 raw[name] = sql
         elif plain(name) in present and name not in ("x_Import", "x_UsdPerUnit"):
             raw[name] = ident(present[plain(name)])
-    if form.tags is not None and (column := resolve(form.tags)) != "null":
-        raw["Tags"] = tags_json(column)
+    if (tags := _tags(source, form)) is not None:
+        raw["Tags"] = tags
     for label, sql in form.label_fields.items():
         if (column := resolve(sql)) != "null":
             raw[LABEL_COLUMNS[label]] = column
@@ -98,20 +101,40 @@ def raw_expressions(source: Source, form: Format, given: Given) -> dict[str, str
     return raw
 
 
+def _tags(source: Source, form: Format) -> str | None:
+    """SQL of a row's tags as one JSON object; None where the file has none."""
+    resolve = resolver(source.header)
+    found = [tags_json(column) for tag in form.tags if (column := resolve(tag)) != "null"]
+    single = _tag_columns(source, form)
+    if single:
+        found.append(tags_of_columns({key: ident(header) for header, key in single.items()}))
+    return merged(found) if found else None
+
+
+def _tag_columns(source: Source, form: Format) -> dict[str, str]:
+    """Columns that hold one tag each -> the tag's key."""
+    if form.tag_headers is None:
+        return {}
+    matches = {header: form.tag_headers.fullmatch(header) for header in source.header}
+    return {header: match["key"] for header, match in matches.items() if match is not None}
+
+
 def _kept_headers(source: Source, form: Format, raw: Mapping[str, str]) -> dict[str, str]:
     """Columns that no FOCUS column is made of, and the names they keep: nothing of a bill is thrown away."""
-    spoken_for = {plain(n) for n in STORE_COLUMNS} | {"tags"}
-    if form.name == "focus":
-        used: set[str] = set()
-    else:
-        used = used_headers(
-            source.header, [*form.fields.values(), form.tags or "", *form.label_fields.values()]
-        )
+    spoken_for = {plain(n) for n in STORE_COLUMNS}
+    used: set[str] = set(_tag_columns(source, form))
+    if form.name != "focus":
+        used |= used_headers(source.header, [*form.fields.values(), *form.tags, *form.label_fields.values()])
     kept: dict[str, str] = {}
+    taken = {*OWN_NAMES, *(n.lower() for n in STORE_COLUMNS)}
     for header in source.header:
         if header in used or plain(header) in spoken_for:
             continue
-        kept[header] = header if header.startswith("x_") else f"x_Source_{header}"
+        name = header if header.startswith("x_") else f"x_Source_{header}"
+        while name.lower() in taken:
+            name = f"x_Source_{name}"
+        taken.add(name.lower())
+        kept[header] = name
     return kept
 
 
@@ -144,10 +167,24 @@ def _moment(sql: str, given: Given) -> str:
         else coalesce({with_offset}, {parsed}) end"""
 
 
+SIGNS = "^([A-Z]{3} ?)?([$€£¥₹]-|[+-]?[(]?[$€£¥₹]? ?)|[)]$| ?([A-Z]{3}|[$€£¥₹])$"
+
+
 def _number(sql: str, given: Given) -> str:
-    if not given.decimal_comma:
+    """SQL of a number as the engine reads it, from what people write on invoices; null if it is none.
+
+    ``$1,234.56``, ``(12.00)`` for less, ``1.234,56 €`` where commas are decimal. ``12.34`` is no number then:
+    it would be read as 1234.
+    """
+    if not given.written_by_people:
         return sql
-    return f"replace(replace(cast({sql} as varchar), '.', ''), ',', '.')"
+    text = f"replace(trim(cast({sql} as varchar)), chr(160), ' ')"
+    bare = f"regexp_replace({text}, {literal(SIGNS)}, '', 'g')"
+    sign = f"case when {text} like '(%)' or regexp_matches({text}, '^[$€£¥₹]?-') then '-' else '' end"
+    thousands, decimal = ("[. \u2019'']", ",") if given.decimal_comma else ("[, \u2019'']", "[.]")
+    whole = f"([0-9]+|[0-9]{{1,3}}({thousands}[0-9]{{3}})+)?({decimal}[0-9]*)?([eE][+-]?[0-9]+)?"
+    plain_digits = f"replace(regexp_replace({bare}, '{thousands}', '', 'g'), ',', '.')"
+    return f"case when regexp_full_match({bare}, '{whole}') then {sign} || {plain_digits} end"
 
 
 def _problems(raw: Mapping[str, str], typed: Mapping[str, str]) -> str:

@@ -1,10 +1,10 @@
 """From tags to labels: who a bill line was for, whatever the cloud calls the tag."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shoestring.store.charges_engine import literals
+from shoestring.store.charges_engine import literal, literals
 
 # For each label the tag keys that mean it; the first one that a line has wins. Tags that we set come first.
 MEANINGS: dict[str, tuple[str, ...]] = {
@@ -19,6 +19,10 @@ MEANINGS: dict[str, tuple[str, ...]] = {
 }
 
 
+UNREAD = "x_unread"  # the key under which tags are kept that can't be read
+EQUATIONS = "[^=,;{}]+=[^=,;]*([,;][^=,;{}]+=[^=,;]*)*"
+
+
 def spellings(label: str) -> list[str]:
     """Every spelling under which clouds show a tag of this meaning.
 
@@ -29,20 +33,44 @@ def spellings(label: str) -> list[str]:
     for key in MEANINGS[label]:
         dashed, joined = key.replace("_", "-"), "".join(w.title() for w in key.split("_"))
         found += [key, joined, key.upper(), dashed, f"user:{key}", f"user_{key}", f"user:{joined}"]
+        found += [" ".join(w.title() for w in key.split("_"))]
     return list(dict.fromkeys(found))
 
 
 def tags_json(column: str) -> str:
-    """SQL for a JSON object out of any form in which bills write tags; null if it is none of them.
+    """SQL for a JSON object out of any form in which bills write tags; text that is none is kept as one tag.
 
-    Azure leaves the braces away; BigQuery gives a list of ``{"key", "value"}``.
+    Azure leaves the braces away; BigQuery gives a list of ``{"key", "value"}``; Kubernetes tools write
+    ``key=value,key=value``.
     """
     text = f"trim(cast({column} as varchar))"
     braced = f"case when {text} like '\"%' then '{{' || {text} || '}}' else {text} end"
     pairs = f"""json_transform({text}, '[{{"key":"VARCHAR","value":"VARCHAR"}}]')"""
     listed = f"cast(to_json(map_from_entries({pairs})) as varchar)"
-    return f"""case when {text} like '[%' then try({listed})
-        when json_valid({braced}) then {braced} end"""
+    split = f"""list_transform(string_split_regex({text}, '[,;]'), lambda p: struct_pack(
+        key := trim(split_part(p, '=', 1)), value := trim(substr(p, strpos(p, '=') + 1))))"""
+    equations = f"cast(to_json(map_from_entries({split})) as varchar)"
+    unread = f"cast(to_json(struct_pack({UNREAD} := {text})) as varchar)"
+    return f"""case when {text} in ('', '-') then null
+        when {text} like '[%' then coalesce(try({listed}), {unread})
+        when json_valid({braced}) and {braced} like '{{%' then {braced}
+        when regexp_full_match({text}, {literal(EQUATIONS)}) then coalesce(try({equations}), {unread})
+        else {unread} end"""
+
+
+def tags_of_columns(columns: Mapping[str, str]) -> str:
+    """SQL for a JSON object of tags that have a column each: key -> SQL of the value; null where all are."""
+    pairs = ", ".join(f"{literal(key)}, cast({sql} as varchar)" for key, sql in columns.items())
+    made = f"json_merge_patch('{{}}', json_object({pairs}))"  # a patch takes nulls out
+    return f"nullif(cast({made} as varchar), '{{}}')"
+
+
+def merged(objects: Sequence[str]) -> str:
+    """SQL for one JSON object out of several, the first one winning; null where all are null."""
+    if len(objects) == 1:
+        return objects[0]
+    patched = ", ".join(f"coalesce(cast({sql} as json), '{{}}')" for sql in reversed(objects))
+    return f"nullif(cast(json_merge_patch({patched}) as varchar), '{{}}')"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Checking a file for FOCUS conformance: every violation with rule, row, column and value."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,11 @@ def check_file(path: Path, version: str = "1.4") -> Conformance:
     if version not in VERSIONS:
         raise BadInput(f"no FOCUS version {version!r}", next_step=f"one of: {', '.join(VERSIONS)}")
     known = set(columns_of_version(version))
-    with connect() as engine:
+    with connect() as engine, tempfile.TemporaryDirectory() as scratch:
         try:
-            source = open_source(path, engine, is_header=lambda cells: len(known & set(cells)) >= 3)
+            source = open_source(
+                path, engine, is_header=lambda cells: len(known & set(cells)) >= 3, scratch=Path(scratch)
+            )
             described = engine.execute(f"describe select * from {source.sql}").fetchall()
             table = Table({name: str(kind) for name, kind, *_ in described})
             return _checked(engine, source.sql, source.rejects, table, version)
