@@ -1,16 +1,18 @@
 """A run's receipt in the ledger: the same money, once, however often it is booked."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
 pytest.importorskip("duckdb")
 
+from shoestring.ledger.carbon import GridFactor
 from shoestring.ledger.data_prices import DataPrices
 from shoestring.store.answers import Question, ask
 from shoestring.store.charges import ChargeStore
-from shoestring.store.charges_runs import book_run, booked_states, charge_rows
+from shoestring.store.charges_runs import Booking, book_run, book_runs, booked_states, charge_rows
 from shoestring.store.focus.check import check_file
 from shoestring.store.focus.export import export_focus
 from tests.ledger.test_receipt import ON_DEMAND, paid
@@ -89,3 +91,23 @@ def test_an_export_comes_back_without_loss(store, tmp_path):
     bring_in(other, [tmp_path / "out.csv"], now=NOW, user="ann")
     for names in [("team", "run", "part"), ("market", "region", "day"), ("basis", "accelerator")]:
         assert by(other, *names) == by(store, *names)
+
+
+def test_carbon_is_metered_energy_at_the_regions_grid_and_pue_with_its_source():
+    told = paid()
+    places = {(line.attempt.offer.provider, line.attempt.offer.region) for line in told.attempts}
+    factor = GridFactor(kg_per_kwh=0.5, pue=1.2, source="table", as_of=date(2024, 12, 31))
+    rows = charge_rows(told, dict.fromkeys(places, factor))
+    assert sum(r["x_CarbonKg"] or 0 for r in rows) == pytest.approx(told.energy.kwh * 1.2 * 0.5)
+    assert {(r["x_CarbonSource"], r["x_CarbonAsOf"]) for r in rows if r["x_CarbonKg"] is not None} == {
+        ("table", datetime(2024, 12, 31))
+    }
+    for unknown in ({}, dict.fromkeys(places, replace(factor, pue=None))):
+        assert {(r["x_CarbonKg"], r["x_CarbonSource"]) for r in charge_rows(told, unknown)} == {(None, None)}
+
+
+def test_many_runs_are_booked_in_one_change(store):
+    runs = [replace(paid(), run_id=f"r{n}") for n in range(5)]
+    book_runs(store, [Booking(paid=r, state="a") for r in runs], now=NOW, user="ann")
+    assert by(store, "run") == {f"r{n}": paid().cost.total_usd for n in range(5)}
+    assert store.manifest().generation == 1

@@ -209,6 +209,38 @@ def test_rules_by_account_resource_and_month(store, tmp_path):
     assert by(store, "resource", where=(Condition.parse("team=nlp"),)) == {"i-1": 1, "node-1": 5}
 
 
+def test_a_gpu_in_mig_slices_has_its_remainder_as_a_line(store, tmp_path):
+    bill(store, tmp_path, [shared("7", ResourceId="node-7", **day("2026-01"))])
+    rule = "{name: a100, match: {resource: node-7}, to: team, method: mig, holders: {vision: 3g.20gb, nlp: [2g.10gb]}}"
+    apply(store, tmp_path, f"rules: [{rule}]")
+    assert by(store, "team") == {"vision": 3, "nlp": 2, "(remainder)": 2, None: 0}
+    with store.connect() as engine:
+        rows = engine.execute(
+            f"select x_Team, AllocatedMethodDetails from {store.rows_sql(store.manifest().parts)} "
+            "where AllocatedMethodId = 'a100'"
+        ).fetchall()
+    told = {team: json.loads(details)["Elements"][0] for team, details in rows}
+    assert told["vision"] == {
+        "AllocatedRatio": pytest.approx(3 / 7), "UsageUnit": "MIG compute slices", "UsageQuantity": 3,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ("method: mig", "holders: who holds what"),
+        ("method: mig, holders: {a: 9x}", "no MIG profile"),
+        ("method: ranks, holders: {a: 1}", "how many there are in all"),
+        ("method: ranks, holders: {a: 9}, of: 8", "more than the whole"),
+        ("method: time_slices, holders: {a: x}, of: 4", "invalid literal"),
+        ("method: even, since: soon", "soon"),
+    ],
+)
+def test_parts_of_a_gpu_that_can_not_be_are_explained(store, tmp_path, rule, says):
+    with pytest.raises(BadInput, match=says):
+        apply(store, tmp_path, f"rules: [{{name: gpu, match: {{resource: node-7}}, to: team, {rule}}}]")
+
+
 def test_a_rule_that_finds_nobody_says_so_and_moves_nothing(store, tmp_path):
     bill(store, tmp_path, [shared("5", **day("2026-01"))])
     assert apply(store, tmp_path, EVEN) == ("shared",)

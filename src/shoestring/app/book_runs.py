@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shoestring.app.site import Site, sites, user_name
+from shoestring.catalog.grid import grid
 from shoestring.domain.errors import ShoestringError
 from shoestring.ledger.receipt import Receipt
 from shoestring.store.charges import ChargeStore
@@ -40,7 +41,7 @@ def book_all_runs(store: ChargeStore) -> Booked:
         else:
             bookings.append(Booking(paid=paid, state=state or datetime.now(UTC).isoformat()))
     if bookings:
-        book_runs(store, bookings, now=datetime.now(UTC), user=user_name())
+        book_runs(store, bookings, now=datetime.now(UTC), user=user_name(), grid=grid())
     refresh(store)
     return Booked(runs=tuple(b.paid.run_id for b in bookings), failed=tuple(failed))
 

@@ -10,6 +10,7 @@ from shoestring.domain.units import money
 from shoestring.ledger.split import split
 
 Keys = Mapping[str, str | None]
+METHODS = ("even", "proportional", "fixed", "slices")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +60,9 @@ class AllocationRule:
     Attributes:
         match: dimension -> values of which a line has one; None among them: the line has no such label.
         to: the dimension that gets shared over, e.g. ``team``.
-        method: ``even`` over ``targets`` (or everybody who has cost), ``proportional`` to ``driver``, or
-            ``fixed`` by ``shares``.
+        method: ``even`` over ``targets`` (or everybody who has cost), ``proportional`` to ``driver``,
+            ``fixed`` by ``shares``, or ``slices`` of a GPU by ``slices`` (:mod:`shoestring.ledger.gpu_shares`).
+        slices: how many of the whole each holds, with the remainder as a holder. unit: what they are slices of.
         since, until: the first day that it holds for, and the first that it does not; None: always.
     """
 
@@ -71,12 +73,16 @@ class AllocationRule:
     driver: str = "usd"
     targets: tuple[str, ...] = ()
     shares: Mapping[str, Decimal] = field(default_factory=dict)
+    slices: Mapping[str, int] = field(default_factory=dict)
+    unit: str | None = None
     since: date | None = None
     until: date | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in ("even", "proportional", "fixed"):
-            raise ValueError(f"rule {self.name}: method {self.method!r}; allowed: even, proportional, fixed")
+        if self.method not in METHODS:
+            raise ValueError(f"rule {self.name}: method {self.method!r}; allowed: {', '.join(METHODS)}")
+        if self.method == "slices" and not sum(self.slices.values()) > 0:
+            raise ValueError(f"rule {self.name}: slices of nothing")
         if self.method == "fixed" and sum(self.shares.values()) != 1:
             raise ValueError(f"rule {self.name}: shares add up to {sum(self.shares.values())}, not 1")
 
@@ -140,6 +146,8 @@ def total_by(lines: Sequence[CostLine], dimension: str) -> dict[str | None, Deci
 def _weights(rule: AllocationRule, others: Sequence[CostLine]) -> dict[str, Decimal | float | int]:
     if rule.method == "fixed":
         return dict(rule.shares)
+    if rule.method == "slices":
+        return dict(rule.slices)
     there = sorted({key for line in others if (key := line.keys.get(rule.to)) is not None})
     if rule.method == "even":
         return dict.fromkeys(rule.targets or there, 1)
@@ -162,7 +170,7 @@ def _shares(
     total = sum((Fraction(w) for w in weights.values()), Fraction(0))
     usd = split(line.usd, weights)
     also = {name: split(amount, weights) for name, amount in line.also.items()}
-    proportional = rule.method == "proportional"
+    unit = rule.driver if rule.method == "proportional" else rule.unit
     return [
         replace(
             line,
@@ -175,8 +183,8 @@ def _shares(
                 Sharing(
                     rule=rule.name,
                     ratio=Fraction(weight) / total if total else Fraction(1, len(weights)),
-                    unit=rule.driver if proportional else None,
-                    quantity=float(weight) if proportional else None,
+                    unit=unit,
+                    quantity=None if unit is None else float(weight),
                 ),
             ),
         )

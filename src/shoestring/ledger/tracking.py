@@ -47,8 +47,8 @@ class Figures:
     tags: Mapping[str, str]
 
 
-def figures_of(paid: Receipt) -> Figures:
-    """Dollars, kWh and saving of a run, each unknown one by name and never as 0.
+def figures_of(paid: Receipt, carbon_kg: float | None = None) -> Figures:
+    """Dollars, kWh, CO2 and saving of a run, each unknown one by name and never as 0.
 
     The dollars are the bill's once the run is billed; parts stay as metered, as no bill has them.
     """
@@ -64,6 +64,7 @@ def figures_of(paid: Receipt) -> Figures:
         "saving_high_usd": saving.high_usd,
         "saving_fraction": saving.fraction,
         "energy_kwh": paid.energy.kwh,
+        "carbon_kg": carbon_kg,
         "energy_covered": paid.energy.covered,
         "goodput": paid.goodput,
         "preemptions": float(paid.preemptions),

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from shoestring.domain.offer import Market, Offer
 from shoestring.domain.run import MeterTotals
 from shoestring.domain.units import HOURS_PER_MONTH, JOULES_PER_KWH, SECONDS_PER_HOUR
 from shoestring.domain.usage import CostPart, UsageKind, UsageRecord
+from shoestring.ledger.carbon import NO_GRID, Grid, GridFactor, carbon_kg
 from shoestring.ledger.receipt import Receipt
 from shoestring.store.charges import PARQUET, ChargeStore, Staged
 from shoestring.store.charges_engine import literal
@@ -54,9 +55,15 @@ class Booking:
     state: str
 
 
-def book_runs(store: ChargeStore, bookings: Sequence[Booking], *, now: datetime, user: str) -> None:
-    """Put charges of runs into the ledger at once, in the place of those booked for these runs before."""
-    rows = [row for booking in bookings for row in charge_rows(booking.paid)]
+def book_runs(
+    store: ChargeStore, bookings: Sequence[Booking], *, now: datetime, user: str, grid: Grid = NO_GRID
+) -> None:
+    """Put charges of runs into the ledger at once, in the place of those booked for these runs before.
+
+    Args:
+        grid: what energy emits; where it is silent, carbon stays unknown.
+    """
+    rows = [row for booking in bookings for row in charge_rows(booking.paid, grid)]
     sources = {source_of_run(b.paid.run_id) for b in bookings}
     stage = store.stage_folder()
     try:
@@ -115,7 +122,7 @@ def booked_states(store: ChargeStore) -> dict[str, str]:
     return {d.id.removeprefix("run-"): d.files[0] for d in store.manifest().deliveries if d.format == "run"}
 
 
-def charge_rows(paid: Receipt) -> list[dict[str, Any]]:
+def charge_rows(paid: Receipt, grid: Grid = NO_GRID) -> list[dict[str, Any]]:
     """Every charge of a receipt as a row of the store; sums are those of the receipt, exactly."""
     usage = {record.id: record for record in paid.usage}
     attempts = {line.attempt.id: line.attempt for line in paid.attempts}
@@ -126,9 +133,9 @@ def charge_rows(paid: Receipt) -> list[dict[str, Any]]:
         record = usage[charge.usage_id]
         listed = None if on_demand is None else on_demand.usd_per_hour
         same = on_demand is not None and on_demand.instance_type == attempt.offer.instance_type
-        rows.append(
-            _row(paid, charge, record, attempt.offer, attempt.observation.meter, listed if same else None)
-        )
+        row = _row(paid, charge, record, attempt.offer, attempt.observation.meter, listed if same else None)
+        factor = grid.get((attempt.offer.provider, record.region))
+        rows.append(row | _carbon(row["x_EnergyKwh"], factor))
     return rows
 
 
@@ -210,12 +217,21 @@ def _row(
         "x_EnergyKwh": None
         if share is None or meter is None or meter.energy_j is None
         else meter.energy_j * share / JOULES_PER_KWH,
-        "x_CarbonKg": None,
         "x_PriceSource": charge.price.source,
         "x_PriceAsOf": _plain(charge.price.as_of),
         "x_UsdPerUnit": Decimal(1),
         "x_Source": source_of_run(paid.run_id),
         "x_Import": f"run-{paid.run_id}",
+    }
+
+
+def _carbon(kwh: float | None, factor: GridFactor | None) -> dict[str, Any]:
+    kg = carbon_kg(kwh, factor)
+    known = kg is not None and factor is not None
+    return {
+        "x_CarbonKg": kg,
+        "x_CarbonSource": factor.source if known and factor is not None else None,
+        "x_CarbonAsOf": datetime.combine(factor.as_of, time()) if known and factor is not None else None,
     }
 
 

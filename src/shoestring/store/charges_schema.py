@@ -30,7 +30,9 @@ OWN_COLUMNS = {
     "x_AcceleratorSeconds": "DOUBLE",
     "x_Utilization": "DOUBLE",  # 0..1; None if nothing measured it
     "x_EnergyKwh": "DOUBLE",
-    "x_CarbonKg": "DOUBLE",
+    "x_CarbonKg": "DOUBLE",  # CO2e; None where the energy, the grid or its PUE is unknown
+    "x_CarbonSource": "VARCHAR",
+    "x_CarbonAsOf": "TIMESTAMP",
     "x_PriceSource": "VARCHAR",
     "x_PriceAsOf": "TIMESTAMP",
     "x_UsdPerUnit": MONEY,  # dollars for one unit of BillingCurrency on that day; None if no rate is known

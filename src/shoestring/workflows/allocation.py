@@ -13,6 +13,11 @@ rules:
     to: team
     method: fixed
     shares: {vision: 0.6, nlp: 0.4}
+  - name: shared A100
+    match: {resource: [node-7]}
+    to: team
+    method: mig                   # or time_slices, ranks: counts, with of: 8 for the whole
+    holders: {vision: [3g.20gb], nlp: [2g.10gb]}   # the remainder is a line of its own
     since: 2026-03-01             # and until: the first day that it does not hold for
 """
 
@@ -27,11 +32,12 @@ import yaml
 from shoestring.domain.errors import BadInput
 from shoestring.domain.units import money
 from shoestring.ledger.allocate import AllocationRule, CostLine, allocate, total_by
+from shoestring.ledger.gpu_shares import BASIS, MIG_SLICES, held_mig, held_slices
 from shoestring.store.answers import FISCAL, Question, ask, check_dimension
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_schema import LABEL_COLUMNS
 
-KEYS = {"name", "match", "to", "method", "driver", "targets", "shares", "since", "until"}
+KEYS = {"name", "match", "to", "method", "driver", "targets", "shares", "since", "until", "holders", "of"}
 DRIVERS = ("usd", "accelerator_hours", "energy_kwh")
 
 
@@ -159,14 +165,16 @@ def _rule(path: str, number: int, given: Any) -> AllocationRule:
                 for k, values in given["match"].items()
             },
             to=str(given["to"]),
-            method=str(given["method"]),
+            method="slices" if given["method"] in BASIS else str(given["method"]),
+            slices=_slices(given) if given["method"] in BASIS else {},
+            unit=BASIS.get(str(given["method"])),
             driver=str(given.get("driver", "usd")),
             targets=tuple(str(t) for t in given.get("targets") or ()),
             since=_day(given.get("since")),
             until=_day(given.get("until")),
             shares={str(k): Decimal(str(v)) for k, v in (given.get("shares") or {}).items()},
         )
-    except (ValueError, ArithmeticError) as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise BadInput(f"{where}: {error}") from None
 
 
@@ -175,3 +183,19 @@ def _day(value: Any) -> date | None:
     if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
         return value
     return date.fromisoformat(str(value))
+
+
+def _slices(given: dict[str, Any]) -> dict[str, int]:
+    """Who holds how much of a GPU. Raises ValueError for what is no share of one."""
+    holders = given.get("holders")
+    if not isinstance(holders, dict) or not holders:
+        raise ValueError(f"method {given['method']}: holders: who holds what of it")
+    if given["method"] == "mig":
+        profiles = {
+            str(name): [str(p) for p in (held if isinstance(held, list) else [held])]
+            for name, held in holders.items()
+        }
+        return held_mig(profiles, int(given.get("of", MIG_SLICES)))
+    if "of" not in given:
+        raise ValueError(f"method {given['method']}: of: how many there are in all")
+    return held_slices({str(name): int(held) for name, held in holders.items()}, int(given["of"]))

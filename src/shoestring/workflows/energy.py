@@ -8,12 +8,13 @@ from shoestring.store.answers import Answer
 
 
 def energy_json(
-    by_team: Answer, receipts: Sequence[Receipt], grid_kg_per_kwh: float | None
+    by_team: Answer, by_basis: Answer, receipts: Sequence[Receipt], grid_kg_per_kwh: float | None
 ) -> dict[str, Any]:
     """Energy by team as plain data; unknown is null.
 
-    Carbon is what bills state. Where they state none it is the metered energy times the given factor of the grid,
-    and is marked an estimate; without a factor it stays unknown.
+    Carbon is what bills state, and for runs their metered energy at the catalog's grid and PUE. Where neither is
+    known it is the metered energy times the given factor of the grid; without a factor it stays unknown.
+    ``carbon_kind``: ``stated`` by bills alone, ``estimate``, or ``mixed``.
     """
     rows = [
         {
@@ -26,14 +27,17 @@ def energy_json(
     ]
     carbon = [row["carbon_kg"] for row in rows if row["carbon_kg"] is not None]
     kwh = [row["kwh"] for row in rows if row["kwh"] is not None]
-    stated = any(row.carbon_kg is not None for row in by_team.rows)
+    told = {row.keys[0] for row in by_basis.rows if row.carbon_kg is not None}
+    given = any(row.carbon_kg is None and row.energy_kwh is not None for row in by_team.rows)
+    guessed = "metered" in told or (given and grid_kg_per_kwh is not None)
+    kind = ("mixed" if guessed else "stated") if "billed" in told else "estimate"
     kinds = sorted({r.energy.kind for r in receipts if r.energy.kind is not None})
     return {
         "kwh": sum(kwh) if kwh else None,
         "kwh_kinds": kinds,
         "covered": _covered(receipts),
         "carbon_kg": sum(carbon) if carbon else None,
-        "carbon_kind": None if not carbon else "stated" if stated and grid_kg_per_kwh is None else "estimate",
+        "carbon_kind": kind if carbon else None,
         "grid_kg_per_kwh": grid_kg_per_kwh,
         "teams": rows,
     }

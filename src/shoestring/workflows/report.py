@@ -70,7 +70,8 @@ def report(
 
     Args:
         receipts: of this machine's runs; those that the ledger does not know are left out.
-        grid_kg_per_kwh: what the grid emits, for energy whose carbon no bill states; None leaves it unknown.
+        grid_kg_per_kwh: what the grid emits, for energy whose carbon neither a bill nor the catalog tells; None
+            leaves it unknown.
     """
     since, until = period.since, period.until
     spending = _spending(store, period)
@@ -103,7 +104,9 @@ def report(
         "runs": [run_line_json(line) for line in run_lines(paid, asked)],
         "timelines": [_timeline(timeline_of(r)) for r in paid[:TIMELINES]],
         "quality": [_quality(q) for q in _qualities(store, paid, period)],
-        "energy": energy_json(everything, paid, grid_kg_per_kwh),
+        "energy": energy_json(
+            everything, ask(store, Question(by=("basis",), since=since, until=until)), paid, grid_kg_per_kwh
+        ),
         "sources": sources_json(sources_of(store), price_ages(paid), now=now),
     }
 

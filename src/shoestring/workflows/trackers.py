@@ -49,6 +49,7 @@ def bridge(
     tracker: Tracker,
     receipts: Sequence[Receipt],
     *,
+    carbon_kg: Mapping[str, float | None] | None = None,
     create: bool = False,
     tracked_id: str | None = None,
     dry: bool = False,
@@ -60,6 +61,7 @@ def bridge(
     preemption) what was told is taken back, so that sums over the tracker's runs count everything once.
 
     Args:
+        carbon_kg: by run, where the ledger knows it.
         create: make a run in the tracker for each that has none.
         tracked_id: the tracker's id for the only receipt, where it does not carry our run id.
         dry: write nothing.
@@ -76,16 +78,18 @@ def bridge(
         found = there.get(paid.run_id, [])
         if not found and create and not dry:
             found = [tracker.create(paid)]
-        done.append(_bridged(tracker, paid, found, dry=dry))
+        figures = figures_of(paid, (carbon_kg or {}).get(paid.run_id))
+        done.append(_bridged(tracker, figures, paid.run_id, found, dry=dry))
         if progress is not None:
             progress(count, len(receipts))
     return tuple(done)
 
 
-def _bridged(tracker: Tracker, paid: Receipt, found: Sequence[TrackedRun], *, dry: bool) -> Bridged:
-    figures = figures_of(paid)
+def _bridged(
+    tracker: Tracker, figures: Figures, run_id: str, found: Sequence[TrackedRun], *, dry: bool
+) -> Bridged:
     if not found:
-        return Bridged(run_id=paid.run_id, tracked_id=None, unknown=figures.unknown)
+        return Bridged(run_id=run_id, tracked_id=None, unknown=figures.unknown)
     newest = found[0]
     told = _tell(tracker, newest, figures, dry=dry)
     for older in found[1:]:
@@ -93,7 +97,7 @@ def _bridged(tracker: Tracker, paid: Receipt, found: Sequence[TrackedRun], *, dr
         if elsewhere is not None:
             _tell(tracker, older, elsewhere, dry=dry)
     return Bridged(
-        run_id=paid.run_id,
+        run_id=run_id,
         tracked_id=newest.tracked_id,
         told=told,
         unknown=figures.unknown,

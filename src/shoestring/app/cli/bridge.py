@@ -35,6 +35,7 @@ def command(
 ) -> None:
     """Cost, energy and saving onto the runs of an experiment tracker; their params and metrics back."""
     from shoestring.app.book_runs import all_receipts
+    from shoestring.store.answers import Question, ask
     from shoestring.store.tracked_book import keep
     from shoestring.workflows.receipt import with_bill
 
@@ -50,6 +51,7 @@ def command(
         done = bridge(
             there,
             receipts,
+            carbon_kg={row.keys[0] or "": row.carbon_kg for row in ask(store, Question(by=("run",))).rows},
             create=create,
             tracked_id=tracked,
             dry=dry,
