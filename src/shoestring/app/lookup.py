@@ -1,5 +1,6 @@
 """What the verbs ask about runs from any shell: status rows, journals, living supervisors."""
 
+from datetime import datetime
 from typing import Any
 
 import psutil
@@ -8,8 +9,10 @@ from shoestring.app.site import Site, find_site, sites
 from shoestring.app.wiring import open_doors
 from shoestring.domain import codec
 from shoestring.domain.facts import MarketSeen, RunSubmitted
+from shoestring.policies.lateness import lateness
 from shoestring.ports import Journal
 from shoestring.supervisor.book import Book
+from shoestring.workflows.receipt import lateness_json
 from shoestring.workflows.status import describe_decision, status_of
 
 
@@ -33,7 +36,19 @@ def book_of(journal: Journal) -> Book:
 def status_rows(run: str | None, last: int) -> list[dict[str, Any]]:
     """A row for each run: the published status while it is supervised, else the book's."""
     chosen = [find_site(run)] if run is not None else sites()[:last]
-    return [row for site in chosen for row in _rows(site)]
+    return [_with_lateness(row, site) for site in chosen for row in _rows(site)]
+
+
+def _with_lateness(row: dict[str, Any], site: Site) -> dict[str, Any]:
+    """A row that says why, where its run is late; the journal is read for those alone."""
+    row["lateness"] = None
+    if row["deadline"] is None or datetime.fromisoformat(row["at"]) <= datetime.fromisoformat(
+        row["deadline"]
+    ):
+        return row
+    facts = (entry.fact for entry in open_doors(site).journal.read())
+    row["lateness"] = lateness_json(lateness(facts, row["run_id"], datetime.fromisoformat(row["at"])))
+    return row
 
 
 def _rows(site: Site) -> list[dict[str, Any]]:

@@ -91,6 +91,7 @@ class RunView:
         p_capacity: by offer id, probability that a launch is granted; a missing id: unknown.
         allowances: what the budgets that cover this run leave it, its own ``budget_usd`` aside.
         fresh: nothing of it has run yet; a budget that holds new runs holds these.
+        unwatched_s: since it was last looked at, because nobody led or its engine did not answer.
     """
 
     run_id: str
@@ -117,6 +118,7 @@ class RunView:
     bounds: Bounds = Bounds()
     allowances: tuple[Allowance, ...] = ()
     fresh: bool = False
+    unwatched_s: float = 0.0
 
     def work_left_on(self, offer: Offer) -> float | None:
         """Seconds of work left on this offer's accelerator; None if its speed is unknown."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from shoestring.domain.charge import Charge
 from shoestring.domain.facts import Fact
+from shoestring.domain.lateness import Lateness
 from shoestring.domain.run import Attempt, ExitKind, RunState
 from shoestring.domain.units import money, seconds_between
 from shoestring.domain.usage import CostPart, UsageKind, UsageRecord
@@ -71,6 +72,7 @@ class Receipt:
         saving: against ``baseline``; only for a run that has succeeded, else unknown.
         unrated: uses without a known price, outside every sum.
         in_time: whether the run succeeded by its deadline; None without a deadline, or while it may still.
+        lateness: by how much it is late and why; None in time, or where nobody has looked into it.
     """
 
     run_id: str
@@ -102,6 +104,7 @@ class Receipt:
     usage: tuple[UsageRecord, ...] = field(repr=False)
     charges: tuple[Charge, ...] = field(repr=False)
     billed_usd: Decimal | None = None
+    lateness: Lateness | None = None
 
 
 def receipt(
@@ -174,8 +177,14 @@ def _in_time(history: RunHistory) -> bool | None:
     if history.deadline is None:
         return None
     if history.state is RunState.SUCCEEDED:
-        return history.until <= history.deadline
+        return _done_at(history) <= history.deadline
     return False if history.state.terminal or history.until > history.deadline else None
+
+
+def _done_at(history: RunHistory) -> datetime:
+    """When the work was done, whoever noticed it when."""
+    ends = (a.observation.exit for a in history.attempts)
+    return max((e.at for e in ends if e is not None and e.kind is ExitKind.DONE), default=history.until)
 
 
 def cost_of(rated: Rated) -> Cost:

@@ -37,6 +37,7 @@ from shoestring.domain.offer import Offer
 from shoestring.domain.run import Exit, ExitKind, Observation, Outcome, RunState
 from shoestring.policies.base import Policy
 from shoestring.ports import Clock, Executor, Journal, Lease
+from shoestring.supervisor.attendance import Attendance
 from shoestring.supervisor.book import Book, RunBook
 from shoestring.supervisor.compare import same_hold
 from shoestring.supervisor.eligible import Eligibility
@@ -85,6 +86,7 @@ class Supervisor:
         self.belief = policy.start()
         self.lookout = Lookout(executors, self.options, self._note)
         self.eligibility = Eligibility(self.options)
+        self.attendance = Attendance()
         self.sweeper = Sweeper(self.options)
         self._facts: list[Fact] = []
         self._adopt()
@@ -102,6 +104,7 @@ class Supervisor:
     def _adopt(self) -> None:
         """Read the journal and take over: the belief is rebuilt, and open launches are settled."""
         for entry in self.journal.read():
+            self.attendance.journaled(entry.fact.at)
             if isinstance(entry.fact, MarketSeen):
                 self._learn(entry.fact)
             else:
@@ -209,8 +212,10 @@ class Supervisor:
                             spent_usd=self.spent_usd(run, now),
                             assumptions=self.options.assumptions,
                             allowances=self.allowances_of(run, now),
+                            unwatched_s=self.attendance.unwatched_s(run, now),
                         )
                     )
+            self.attendance.looked(run, now)
         view = fleet_view(views, self.offers, now)
         by_id = {v.run_id: v for v in views}
         intents = []

@@ -58,6 +58,7 @@ def run_view(
     spent_usd: float,
     assumptions: Assumptions,
     allowances: tuple[Allowance, ...] = (),
+    unwatched_s: float = 0.0,
 ) -> RunView:
     """One run as the policy may see it.
 
@@ -65,6 +66,7 @@ def run_view(
         eligible: ids of offers that passed the re-check's rules.
         spent_usd: rated so far, with storage and egress.
         allowances: what the budgets that cover the run leave it.
+        unwatched_s: since anybody looked at it.
     """
     checkpoints = run.checkpoints()
     progress = progress_of(run, checkpoints)
@@ -113,6 +115,7 @@ def run_view(
         bounds=_bounds(max(restarts, default=restart_s), save_s, assumptions),
         allowances=allowances,
         fresh=all(a.observation.launched_at is None for a in run.attempts),
+        unwatched_s=unwatched_s,
     )
 
 

@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from shoestring.domain.facts import MarketSeen
+from shoestring.domain.lateness import Lateness
 from shoestring.domain.usage import CostPart
 from shoestring.ledger.baseline import BaselineCost
 from shoestring.ledger.data_prices import NO_DATA_PRICES, DataPrices
 from shoestring.ledger.receipt import BILLED, AttemptLine, Cost, Receipt, receipt
+from shoestring.policies.lateness import lateness
 from shoestring.ports import Journal
 from shoestring.store.charges_manifest import Manifest
 from shoestring.store.charges_runs import source_of_run
@@ -24,7 +26,18 @@ def receipt_of(
         NotFound: the journal has no such run.
     """
     facts = (entry.fact for entry in journal.read() if not isinstance(entry.fact, MarketSeen))
-    return receipt(facts, run_id, now=now, prices=prices)
+    paid = receipt(facts, run_id, now=now, prices=prices)
+    if paid.in_time is not False:
+        return paid
+    return replace(paid, lateness=lateness((entry.fact for entry in journal.read()), run_id, now))
+
+
+def lateness_json(late: Lateness | None) -> dict[str, Any] | None:
+    """By how much, whose fault, and the seconds found beyond the bounds by cause; null when in time."""
+    if late is None:
+        return None
+    seconds = {cause.value: s for cause, s in sorted(late.seconds.items())}
+    return {"late_s": late.late_s, "cause": late.cause.value, "seconds": seconds, "text": late.text}
 
 
 def with_bill(paid: Receipt, manifest: Manifest) -> Receipt:
@@ -50,6 +63,7 @@ def receipt_json(paid: Receipt) -> dict[str, Any]:
         "until": paid.until.isoformat(),
         "deadline": None if paid.deadline is None else paid.deadline.isoformat(),
         "in_time": paid.in_time,
+        "lateness": lateness_json(paid.lateness),
         "attempts": [_attempt(line) for line in paid.attempts],
         "cost_usd": _cost(paid.cost),
         "rated_usd": _usd(paid.cost.rated_usd),

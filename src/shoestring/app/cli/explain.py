@@ -9,7 +9,10 @@ from shoestring.app.cli._show import console, print_json, usd
 from shoestring.app.site import find_site
 from shoestring.app.wiring import open_doors
 from shoestring.domain.text import printable
+from shoestring.domain.units import describe_duration
+from shoestring.policies.lateness import lateness
 from shoestring.workflows.explain import story
+from shoestring.workflows.receipt import lateness_json
 
 STYLE = {"decision": "bold", "state": "cyan", "asked": "magenta", "orphan": "red", "result": "yellow"}
 
@@ -22,9 +25,11 @@ def command(
 ) -> None:
     """Tell the journal of a run: every decision with its reason, its numbers and the runner-up."""
     site = find_site(run)
-    lines = list(story(open_doors(site).journal.read(), site.run_id))
+    doors = open_doors(site)
+    lines = list(story(doors.journal.read(), site.run_id))
+    late = lateness((entry.fact for entry in doors.journal.read()), site.run_id, doors.clock.now())
     if as_json:
-        print_json({"run": site.run_id, "lines": lines})
+        print_json({"run": site.run_id, "lines": lines, "lateness": lateness_json(late)})
         return
     out = console()
     for line in lines:
@@ -36,3 +41,6 @@ def command(
             details += [f"runner-up {line.runner_up}"] if line.runner_up else []
             details += [f"expected saving {usd(line.saving_usd)}"] if line.saving_usd is not None else []
             out.print(Text(f"                {printable(', '.join(details))}", "dim"))
+    if late is not None:
+        text = f"late by {describe_duration(late.late_s)}, owed to: {late.cause} ({late.text})"
+        out.print(Text(text, "red"))

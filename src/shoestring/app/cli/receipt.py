@@ -83,6 +83,9 @@ def _head(paid: Receipt, out: Console) -> None:
         left = describe_duration((paid.deadline - paid.until).total_seconds())
         told = {True: f"in time, {left} before the deadline", False: "late", None: f"{left} to the deadline"}
         out.print(Text(f"  {told[paid.in_time]}", "red" if paid.in_time is False else "green"))
+    if paid.lateness is not None:
+        over = describe_duration(paid.lateness.late_s)
+        out.print(Text(f"  by {over}, owed to: {paid.lateness.cause} ({paid.lateness.text})", "red"))
 
 
 def _cost(cost: Cost, out: Console) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from shoestring.app.cli._show import console, print_json, status_table
 from shoestring.app.lookup import status_rows
+from shoestring.domain.units import describe_duration
 
 
 def command(
@@ -29,6 +30,10 @@ def command(
                 out.print(
                     f"  keeping its checkpoints goes on costing {row['storage_usd_per_day']:.4f} $ a day"
                 )
+        if row.get("lateness"):
+            late = row["lateness"]
+            over = describe_duration(late["late_s"])
+            out.print(f"{row['run_id']}: late by {over}, owed to: {late['cause']} ({late['text']})")
         for scope in row.get("over_budget") or ():
             out.print(f"{row['run_id']}: the budget of {scope} is used up; shoestring budget show")
         if row.get("away"):
