@@ -49,9 +49,10 @@ bench: venv
 	  echo "== $$script"; $(BIN)/python $$script --json out/bench/$$(basename $$script .py).json || exit 1; \
 	done
 
-# Long fault campaigns, seeds printed; takes hours.
+# Long fault campaigns, seeds printed; takes hours. The swarm's ten thousand run-days go on where they were cut short.
 soak: venv
-	SHOESTRING_SOAK=20 $(BIN)/pytest -m 'soak or not soak' -s tests/faults tests/swarm tests/contract tests/training tests/jobfile
+	$(BIN)/python -m tests.swarm.soak --days 10000
+	SHOESTRING_SOAK=20 $(BIN)/pytest -m 'soak or not soak' -s tests/faults tests/contract tests/training tests/jobfile
 
 clean:
 	rm -rf $(VENV) $(EXTRAS) out build dist

@@ -1,6 +1,7 @@
 """Who a late run is owed to, on worlds where one thing at a time goes beyond its bound."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,6 +17,7 @@ from shoestring.policies.lateness import lateness
 from shoestring.policies.spot_failover import SpotFailover
 from shoestring.policies.uniform_progress import UniformProgress
 from shoestring.ports import JobSpec
+from shoestring.sim.clock import SimClock
 from shoestring.sim.executor import SimExecutor, SimJob
 from shoestring.supervisor import Options
 from shoestring.supervisor.view import Assumptions
@@ -163,6 +165,27 @@ def test_a_run_that_never_came_to_an_end_is_late_by_what_ended_it() -> None:
 
     assert found is not None and found.cause is LateCause.ASKED
     assert f"{RunState.CANCELLED}" in found.text
+
+
+def test_a_supervisor_whose_clock_was_a_day_behind_is_late_by_it() -> None:
+    given = world([(0.0, 2.0)])
+    right = given.clock.now
+
+    class Behind(SimClock):
+        def now(self) -> datetime:
+            return right() - timedelta(hours=24) if 1.5 * HOUR < given.clock.elapsed_s < 8 * HOUR else right()
+
+    submit(given.journal, a_workload(deadline_s=13 * HOUR))
+    leader = given.supervisor()
+    leader.clock = Behind()
+    for _ in range(int(30 * HOUR / TICK_S)):
+        leader.lease = given.journal.renew(leader.lease, 3600.0)
+        leader.tick()
+        given.clock.sleep(TICK_S)
+
+    found = lateness([entry.fact for entry in given.journal.read()], "run", given.clock.now())
+
+    assert found is not None and found.cause is LateCause.SUPERVISOR
 
 
 def test_a_run_that_nobody_ever_took_is_late_by_its_supervisor() -> None:

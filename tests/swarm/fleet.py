@@ -2,28 +2,30 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from shoestring.domain import codec
+from shoestring.domain.errors import StaleLeader
 from shoestring.domain.facts import Asked, Intended, Observed, StateChanged, SweptOrphan
 from shoestring.domain.fleet import Bounds, Launch, Release, Save, Suspend
+from shoestring.domain.lateness import Lateness
 from shoestring.domain.offer import BillingRule, Market
-from shoestring.domain.run import ExitKind, RunState
+from shoestring.domain.run import ExitKind
 from shoestring.domain.workload import Steps
 from shoestring.policies.base import Policy
 from shoestring.policies.deadline import Deadline
+from shoestring.policies.lateness import lateness
 from shoestring.policies.uniform_progress import UniformProgress
 from shoestring.sim.executor import SimJob
-from shoestring.supervisor import Options, RunBook, Supervisor
+from shoestring.supervisor import Options, RunBook, Supervisor, TickReport
 from shoestring.supervisor.book import NEVER_LISTED
 from shoestring.supervisor.view import Assumptions
 from shoestring.testing import HOUR, World, a_workload, submit
 from tests.faults.crash import Crash, violations
-from tests.swarm.weather import VISIBLE_S, SlowEngine, StormyEngine, Weather
+from tests.swarm.weather import VISIBLE_S, SlowEngine, StormyEngine, Weather, WildClock
 
 TICK_S = 120.0
 STORM_H = 16.0
@@ -50,14 +52,21 @@ class Lived:
     weather: Weather
     met: Counter[str]
     run_days: float
-    late: tuple[str, ...]
+    late: tuple[tuple[str, Lateness], ...]
 
 
 class Killed:
-    """A door whose caller may die at any call: before it, or after it took effect."""
+    """A door whose caller may die at any call, before it or after it took effect, or sleep through its lease.
 
-    def __init__(self, door: Any, weather: Weather, clock: Any, calls: frozenset[str]) -> None:
+    Args:
+        sleep: what goes on while the caller is stopped.
+    """
+
+    def __init__(
+        self, door: Any, weather: Weather, clock: Any, calls: frozenset[str], sleep: Callable[[], None]
+    ) -> None:
         self._door, self._weather, self._clock, self._calls = door, weather, clock, calls
+        self._sleep = sleep
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._door, name)
@@ -65,6 +74,8 @@ class Killed:
             return value
 
         def call(*given: Any, **named: Any) -> Any:
+            if self._weather.strikes("leader paused", self._clock.elapsed_s):
+                self._sleep()
             if self._weather.strikes("supervisor killed", self._clock.elapsed_s):
                 if self._weather.rng.random() < 0.5:
                     value(*given, **named)
@@ -86,16 +97,24 @@ def live(seed: int, *, mild: bool = False, policy: Policy | None = None) -> Live
     weather = Weather.drawn(rng, STORM_H * HOUR, mild=mild)
     storm = StormyEngine(world.engine, weather)  # type: ignore[arg-type]
     journal = world.journal
-    world.executor = Killed(storm, weather, world.clock, frozenset({"submit", "cancel", "poll", "alive"}))  # type: ignore[assignment]
-    world.journal = Killed(journal, weather, world.clock, frozenset({"append", "take"}))  # type: ignore[assignment]
     met: Counter[str] = Counter()
+    throne = Throne(world, weather, WildClock(world.clock, weather), journal, met)
+    sleep = throne.sleep_through
+    engine_calls, journal_calls = (
+        frozenset({"submit", "cancel", "poll", "alive"}),
+        frozenset({"append", "take"}),
+    )
+    world.executor = Killed(storm, weather, world.clock, engine_calls, sleep)  # type: ignore[assignment]
+    world.journal = Killed(journal, weather, world.clock, journal_calls, sleep)  # type: ignore[assignment]
     asks = [] if mild else list(_submitted(rng, world, journal))
     if mild:
         _due(rng, world, journal)
-    supervisor, days = _supervised(world, weather, journal, asks, met)
+    supervisor, days = _supervised(throne, asks)
     world.executor, world.journal = world.engine, journal
     _note_states(world, supervisor, met)
-    return Lived(seed, world, supervisor, weather, met, days, tuple(_late(supervisor, world)))
+    late = tuple(_late(supervisor, world))
+    met.update(f"late by {found.cause}" for _, found in late)
+    return Lived(seed, world, supervisor, weather, met, days, late)
 
 
 def journal_bytes(lived: Lived) -> bytes:
@@ -151,8 +170,8 @@ def _submitted(rng: random.Random, world: World, journal: Any) -> Iterator[tuple
         budget = Decimal(str(round(work_s / HOUR * rng.uniform(0.2, 2), 2))) if rng.random() < 0.5 else None
         work = Steps(steps=work_s, steps_per_s={"cpu": 1.0})
         submit(journal, a_workload(work=work, deadline_s=deadline_s, budget_usd=budget), run_id=run_id)
-        if rng.random() < 0.5:
-            what = rng.choice(("cancel", "suspend"))
+        if rng.random() < 0.7:
+            what = rng.choice(("cancel", "cancel", "suspend"))
             at_s = rng.uniform(0, STORM_H * HOUR)
             yield at_s, Asked(run_id=run_id, at=world.clock.at(at_s), what=what, user="me")
         rich = Decimal(10**6)
@@ -168,37 +187,77 @@ def _due(rng: random.Random, world: World, journal: Any) -> None:
         submit(journal, a_workload(work=work, deadline_s=deadline_s), run_id=f"run{number}")
 
 
-def _supervised(
-    world: World, weather: Weather, journal: Any, asks: list[tuple[float, Asked]], met: Counter[str]
-) -> tuple[Supervisor, float]:
-    supervisor: Supervisor | None = None
-    asks, run_s = sorted(asks, key=lambda ask: ask[0]), 0.0
-    while world.clock.elapsed_s < (STORM_H + CALM_H) * HOUR:
-        while asks and asks[0][0] <= world.clock.elapsed_s:
-            journal.ask(asks.pop(0)[1])
+class Throne:
+    """Who leads: one supervisor at a time, followed by another when it dies, or while it sleeps."""
+
+    def __init__(
+        self, world: World, weather: Weather, clock: WildClock, journal: Any, met: Counter[str]
+    ) -> None:
+        self.world, self.weather, self.clock, self.journal, self.met = world, weather, clock, journal, met
+        self.leader: Supervisor | None = None
+        self._usurped = False
+
+    def tick(self) -> TickReport | None:
+        """One round of whoever leads; None if it died or was fenced in it."""
         try:
-            if supervisor is None:
-                supervisor = _leader(world)
-            supervisor.lease = journal.renew(supervisor.lease, 3600.0)
-            report = supervisor.tick()
+            if self.leader is None:
+                self.leader = self._crowned()
+            mine = self.leader
+            mine.lease = self.journal.renew(mine.lease, 3600.0)
+            report = mine.tick()
         except Crash:
-            met["a new leader adopts"] += 1
-            supervisor = None
-            world.clock.sleep(weather.rng.choice((0.0, TICK_S, 10 * TICK_S)))
+            self.met["a new leader adopts"] += 1
+            self.leader = None
+            self.world.clock.sleep(self.weather.rng.choice((0.0, TICK_S, 10 * TICK_S)))
+            return None
+        except StaleLeader:
+            assert self.leader is not mine, "fenced, and nobody else leads"
+            self.met["a fenced leader stepped down"] += 1
+            return None
+        return report if self.leader is mine else None
+
+    def sleep_through(self) -> None:
+        """The leader is stopped in the middle of a call; its lease passes, and another one leads meanwhile."""
+        if self._usurped or self.leader is None:
+            return
+        self._usurped = True
+        try:
+            self.leader = None
+            self.leader = self._crowned()
+            for _ in range(self.weather.rng.choice((1, 2, 5))):
+                self.world.clock.sleep(TICK_S)
+                self.leader.lease = self.journal.renew(self.leader.lease, 3600.0)
+                self.leader.tick()
+        except Crash:
+            self.met["a new leader adopts"] += 1
+            self.leader = None
+        finally:
+            self._usurped = False
+
+    def _crowned(self) -> Supervisor:
+        supervisor = self.world.supervisor()
+        supervisor.clock = self.clock
+        world = self.world
+        supervisor.spent_usd = lambda run, now: 0.0 if run.budget_usd is None else _billed(world, run)
+        return supervisor
+
+
+def _supervised(throne: Throne, asks: list[tuple[float, Asked]]) -> tuple[Supervisor, float]:
+    """The last leader, and days times open runs."""
+    clock = throne.world.clock
+    asks, run_s = sorted(asks, key=lambda ask: ask[0]), 0.0
+    while clock.elapsed_s < (STORM_H + CALM_H) * HOUR:
+        while asks and asks[0][0] <= clock.elapsed_s:
+            throne.journal.ask(asks.pop(0)[1])
+        report = throne.tick()
+        if report is None or throne.leader is None:
             continue
-        open_runs = sum(not run.done for run in supervisor.book.runs.values())
-        run_s += TICK_S * open_runs
-        if report.finished and not asks and world.clock.elapsed_s > STORM_H * HOUR:
+        run_s += TICK_S * sum(not run.done for run in throne.leader.book.runs.values())
+        if report.finished and not asks and clock.elapsed_s > STORM_H * HOUR:
             break
-        world.clock.sleep(TICK_S)
-    assert supervisor is not None, f"no supervisor lived to the end of {CALM_H} h of calm"
-    return supervisor, run_s / (24 * HOUR)
-
-
-def _leader(world: World) -> Supervisor:
-    supervisor = world.supervisor()
-    supervisor.spent_usd = lambda run, now: 0.0 if run.budget_usd is None else _billed(world, run)
-    return supervisor
+        clock.sleep(TICK_S)
+    assert throne.leader is not None, f"no supervisor lived to the end of {CALM_H} h of calm"
+    return throne.leader, run_s / (24 * HOUR)
 
 
 def _billed(world: World, run: RunBook) -> float:
@@ -245,10 +304,9 @@ def _note_states(world: World, supervisor: Supervisor, met: Counter[str]) -> Non
                 met["resumed from a checkpoint"] += 1
 
 
-def _late(supervisor: Supervisor, world: World) -> Iterator[str]:
-    for run in supervisor.book.runs.values():
-        end = run.attempts[-1].observation.terminated_at if run.attempts else None
-        if run.state is RunState.SUCCEEDED and run.deadline is not None and end is not None:
-            over = end - run.deadline
-            if over > timedelta(0):
-                yield f"{run.run_id} by {over}"
+def _late(supervisor: Supervisor, world: World) -> Iterator[tuple[str, Lateness]]:
+    facts = [entry.fact for entry in world.journal.read()]
+    for run_id in supervisor.book.runs:
+        found = lateness(facts, run_id, world.clock.now())
+        if found is not None:
+            yield run_id, found

@@ -9,6 +9,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,7 @@ from shoestring.domain.errors import ExecutorUnavailable, NoCapacity
 from shoestring.domain.offer import Market, Offer
 from shoestring.domain.run import Observation, Outcome
 from shoestring.ports import JobSpec, LiveInstance
+from shoestring.sim.clock import SimClock
 from shoestring.sim.executor import SimExecutor
 
 VISIBLE_S = 240.0
@@ -37,6 +39,8 @@ KINDS = {  # kind -> most often it may happen, as a share of the calls (or launc
     "cancel lost": 0.6,
     "sweep lost": 0.3,
     "supervisor killed": 0.02,
+    "leader paused": 0.01,
+    "clock step": 0.05,
 }
 SELDOM = frozenset(
     {"notice", "notice late", "listed after it was given up"}
@@ -71,6 +75,28 @@ class Weather:
             return False
         self.seen[kind] += 1
         return True
+
+
+class WildClock:
+    """The supervisor's clock: it is set wrong now and then, by minutes or by a day, and set right again."""
+
+    STEPS_S = (-86_400.0, -3600.0, -300.0, 300.0, 3600.0, 86_400.0)
+    SET_RIGHT = 0.2  # chance at each look that a wrong clock is mended
+
+    def __init__(self, clock: SimClock, weather: Weather) -> None:
+        self._clock, self._weather, self._wrong_s = clock, weather, 0.0
+
+    def now(self) -> datetime:
+        """The moment as the supervisor sees it."""
+        at_s = self._clock.elapsed_s
+        if self._wrong_s and (at_s >= self._weather.until_s or self._weather.rng.random() < self.SET_RIGHT):
+            self._wrong_s = 0.0
+        elif self._weather.strikes("clock step", at_s):
+            self._wrong_s = self._weather.rng.choice(self.STEPS_S)
+        return self._clock.at(at_s + self._wrong_s)
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
 
 
 class SlowEngine(SimExecutor):

@@ -66,6 +66,9 @@ class _Story:
     decisions: list[_Decision] = field(default_factory=list)
     results: dict[str, str] = field(default_factory=dict)
     seen: dict[str, Observation] = field(default_factory=dict)
+    set_back: list[tuple[int, float]] = field(
+        default_factory=list
+    )  # decisions before, seconds of a wrong clock
 
 
 def lateness(facts: Iterable[Fact], run_id: str, now: datetime) -> Lateness | None:
@@ -94,8 +97,12 @@ def lateness(facts: Iterable[Fact], run_id: str, now: datetime) -> Lateness | No
 
 
 def _told(facts: Iterable[Fact], run_id: str) -> _Story:
-    story, offers = _Story(), dict[str, Offer]()
+    story, offers, clock = _Story(), dict[str, Offer](), None
     for fact in facts:
+        if not isinstance(fact, RunSubmitted | Asked):  # those bear the time of some other shell
+            if clock is not None and fact.at < clock:
+                story.set_back.append((len(story.decisions), seconds_between(fact.at, clock)))
+            clock = fact.at
         if isinstance(fact, MarketSeen):
             offers.update((offer.id, offer) for offer in fact.offers)
             continue
@@ -157,6 +164,7 @@ def _beyond_bounds(story: _Story, end: datetime) -> Owed:
             _launched(decision, lasted_s, story, end, found)
     bounds = decisions[max(line, 0)].view.bounds
     found[LateCause.CAPACITY] -= bounds.launch_retries * (bounds.retry_s + bounds.poll_gap_s)
+    found[LateCause.SUPERVISOR] += sum(s for place, s in story.set_back if place > line)
     began = decisions[line].at if line >= 0 else decisions[0].at
     found[LateCause.ASKED] += _stopped_s(story, began, end)
     return found
