@@ -22,6 +22,7 @@ RARE = (
 )  # fmt: skip
 
 
+@pytest.mark.timeout(900)  # a minute on a machine with nothing else to do
 def test_no_invariant_breaks_and_everything_is_met_often(capsys: pytest.CaptureFixture[str]) -> None:
     lives = [live(seed) for seed in SEEDS]
     faults = sum((lived.weather.seen for lived in lives), Counter())

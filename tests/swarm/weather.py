@@ -138,7 +138,9 @@ class StormyEngine:
         if offer.market is Market.SPOT and self._strikes("price jump"):
             factor = self._weather.rng.choice(("0.5", "0.8", "1.3", "2.5"))
             self._prices[offer.id] = Decimal(factor)
-        factor_now = self._prices.get(offer.id, Decimal(1))
+        factor_now = self._prices.get(offer.id)
+        if factor_now is None:
+            return offer
         usd = offer.price.usd_per_hour
         assert usd is not None
         return replace(offer, price=replace(offer.price, usd_per_hour=usd * factor_now))
