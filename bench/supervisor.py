@@ -18,7 +18,7 @@ from pathlib import Path
 
 from _machine import describe
 from shoestring.domain.facts import MarketSeen
-from shoestring.sim.executor import SimJob
+from shoestring.sim.instance import SimJob
 from shoestring.supervisor import Options
 from shoestring.testing import World, a_workload, submit
 

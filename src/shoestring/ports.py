@@ -100,11 +100,16 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What an engine can do. ``tokens``: a launch is idempotent by token (else the sweep bounds harm)."""
+    """What an engine can do. ``tokens``: a launch is idempotent by token (else the sweep bounds harm).
+
+    Attributes:
+        replaces: it can lose single nodes of a gang and give others for them; else a gang goes whole.
+    """
 
     tokens: bool = True
     notice_s: float | None = None
     gang: bool = False
+    replaces: bool = False
     accounting: bool = False
 
 
@@ -158,6 +163,14 @@ class Executor(PriceSource, Protocol):
 
     def save(self, token: str, epoch: int) -> None:
         """Ask the job to write a checkpoint and train on."""
+        ...
+
+    def replace(self, token: str, epoch: int) -> None:
+        """Give the gang under this token other nodes for those it lost; harmless if it misses none.
+
+        Raises:
+            NoCapacity: there are none now, or this engine replaces no single nodes; the rest is held as before.
+        """
         ...
 
     def cancel(self, token: str, epoch: int, *, grace_s: float) -> None:

@@ -13,7 +13,9 @@ from shoestring.policies.base import Policy
 from shoestring.policies.uniform_progress import UniformProgress
 from shoestring.ports import Executor, Journal
 from shoestring.sim.clock import EPOCH, SimClock
-from shoestring.sim.executor import SimExecutor, SimJob, SpotZone, SteadyZone, Zone
+from shoestring.sim.executor import SimExecutor
+from shoestring.sim.instance import SimJob
+from shoestring.sim.zones import SpotZone, SteadyZone, Zone
 from shoestring.store.memory import MemoryJournal
 from shoestring.supervisor import Options, RunBook, Supervisor
 

@@ -10,7 +10,7 @@ import pytest
 
 from shoestring.domain.facts import Asked
 from shoestring.domain.offer import BillingRule
-from shoestring.sim.executor import SimJob
+from shoestring.sim.instance import SimJob
 from shoestring.supervisor import Options, RunBook
 from shoestring.testing import HOUR, World, a_workload, submit
 from tests.faults.crash import Plan, live_through, violations

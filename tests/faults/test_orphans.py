@@ -12,7 +12,8 @@ from shoestring.domain.errors import ExecutorUnavailable, StaleLeader
 from shoestring.domain.facts import Intended
 from shoestring.domain.run import Observation
 from shoestring.ports import JobSpec, LiveInstance
-from shoestring.sim.executor import SimExecutor, SimJob
+from shoestring.sim.executor import SimExecutor
+from shoestring.sim.instance import SimJob
 from shoestring.store.memory import MemoryJournal
 from shoestring.supervisor import Options
 from shoestring.testing import World, a_workload, submit

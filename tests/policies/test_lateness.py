@@ -18,7 +18,8 @@ from shoestring.policies.spot_failover import SpotFailover
 from shoestring.policies.uniform_progress import UniformProgress
 from shoestring.ports import JobSpec
 from shoestring.sim.clock import SimClock
-from shoestring.sim.executor import SimExecutor, SimJob
+from shoestring.sim.executor import SimExecutor
+from shoestring.sim.instance import SimJob
 from shoestring.supervisor import Options
 from shoestring.supervisor.view import Assumptions
 from shoestring.testing import HOUR, World, a_workload, submit

@@ -10,6 +10,7 @@ from shoestring.domain.fleet import Hold, Launch
 from shoestring.domain.run import ExitKind, RunState
 from shoestring.domain.workload import Steps
 from shoestring.sim.clock import EPOCH
+from shoestring.sim.instance import Instance
 from shoestring.supervisor import Supervisor
 from shoestring.testing import World, a_workload, submit
 from shoestring.workflows.status import moves, preemptions
@@ -150,15 +151,16 @@ def replayed_differently(world: World) -> list[Intended]:
 
 
 @pytest.mark.parametrize("fails", [1, 2, 3])
-def test_user_code_that_fails_is_retried_as_often_as_the_file_says_and_no_more(fails: int) -> None:
+def test_user_code_that_fails_is_retried_as_often_as_the_file_says_and_no_more(
+    fails: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from shoestring.domain.run import Exit, Observation, Outcome
 
     world = World({"us-east-1a": [(0, 1000)]})
-    engine = world.engine
-    look = engine._look
+    look = Instance.look
     broken = {f"run-{n}" for n in range(1, fails + 1)}
 
-    def crashing(instance) -> Observation:  # type: ignore[no-untyped-def]
+    def crashing(instance: Instance) -> Observation:
         seen = look(instance)
         if instance.spec.token in broken and world.clock.elapsed_s > instance.launched_s + 300:
             instance.ended_s = instance.ended_s or world.clock.elapsed_s
@@ -169,7 +171,7 @@ def test_user_code_that_fails_is_retried_as_often_as_the_file_says_and_no_more(f
             )  # fmt: skip
         return seen
 
-    engine._look = crashing  # type: ignore[method-assign]
+    monkeypatch.setattr(Instance, "look", crashing)
     run = world.run(a_workload(max_restarts_on_errors=2)).book.runs["run"]
 
     assert run.state is (RunState.FAILED if fails > 2 else RunState.SUCCEEDED)

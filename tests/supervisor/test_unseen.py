@@ -9,7 +9,8 @@ from tests.faults.crash import violations
 
 from shoestring.domain.run import ExitKind, Observation, RunState
 from shoestring.ports import JobSpec, LiveInstance
-from shoestring.sim.executor import SimExecutor, SimJob
+from shoestring.sim.executor import SimExecutor
+from shoestring.sim.instance import SimJob
 from shoestring.supervisor import Options, Supervisor
 from shoestring.testing import World, a_workload, submit
 

@@ -19,13 +19,14 @@ from shoestring.policies.base import Policy
 from shoestring.policies.deadline import Deadline
 from shoestring.policies.lateness import lateness
 from shoestring.policies.uniform_progress import UniformProgress
-from shoestring.sim.executor import SimJob
+from shoestring.sim.executor import SimExecutor
+from shoestring.sim.instance import SimJob
 from shoestring.supervisor import Options, RunBook, Supervisor, TickReport
 from shoestring.supervisor.book import NEVER_LISTED
 from shoestring.supervisor.view import Assumptions
 from shoestring.testing import HOUR, World, a_workload, submit
 from tests.faults.crash import Crash, violations
-from tests.swarm.weather import VISIBLE_S, SlowEngine, StormyEngine, Weather, WildClock
+from tests.swarm.weather import VISIBLE_S, StormyEngine, Weather, WildClock
 
 TICK_S = 120.0
 STORM_H = 16.0
@@ -95,7 +96,7 @@ def live(seed: int, *, mild: bool = False, policy: Policy | None = None) -> Live
     rng = random.Random(seed)
     world = _world(rng, policy)
     weather = Weather.drawn(rng, STORM_H * HOUR, mild=mild)
-    storm = StormyEngine(world.engine, weather)  # type: ignore[arg-type]
+    storm = StormyEngine(world.engine, weather)
     journal = world.journal
     met: Counter[str] = Counter()
     throne = Throne(world, weather, WildClock(world.clock, weather), journal, met)
@@ -143,7 +144,7 @@ def _world(rng: random.Random, policy: Policy | None) -> World:
     )  # fmt: skip
     world = World(ups, job=job, options=OPTIONS, policy=policy, spot_usd=str(rng.choice((1, 2))))
     offers = [_exact(o) for o in world.engine.offers()]
-    world.engine = SlowEngine(world.clock, offers, world.engine.zones, job)
+    world.engine = SimExecutor(world.clock, offers, world.engine.zones, job)
     return world
 
 

@@ -99,21 +99,10 @@ class WildClock:
         self._clock.sleep(seconds)
 
 
-class SlowEngine(SimExecutor):
-    """The simulated engine with boots of their own length."""
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.extra_boot_s: dict[str, float] = {}
-
-    def _first_step_s(self, instance: Any) -> float:
-        return super()._first_step_s(instance) + self.extra_boot_s.get(instance.spec.token, 0.0)
-
-
 class StormyEngine:
     """An engine behind the weather. Its books stay true; what it says of them need not be."""
 
-    def __init__(self, engine: SlowEngine, weather: Weather) -> None:
+    def __init__(self, engine: SimExecutor, weather: Weather) -> None:
         self._engine, self._weather = engine, weather
         self._shows: dict[str, float] = {}
         self._said: dict[str, Observation] = {}
@@ -155,7 +144,8 @@ class StormyEngine:
         seen = self._engine.submit(spec)
         rng = self._weather.rng
         if self._strikes("slow boot"):
-            self._engine.extra_boot_s.setdefault(spec.token, rng.uniform(0.0, 400.0))
+            instance = self._engine.instances[spec.token]
+            instance.extra_boot_s = instance.extra_boot_s or rng.uniform(0.0, 400.0)
         if self._strikes("listed late"):
             self._shows.setdefault(spec.token, self._now_s + rng.uniform(0.0, VISIBLE_S))
         elif self._strikes("listed after it was given up"):

@@ -20,6 +20,7 @@ class Phase(StrEnum):
     LAUNCHING = "launching"  # asked for, not yet billed
     BOOTING = "booting"  # billed, the job's command has not begun or has not made its first new step
     TRAINING = "training"
+    SHORT = "short"  # nodes of the gang are gone; the rest is billed and does nothing
     NOTICED = "noticed"  # the provider has announced to take it back
     STOPPING = "stopping"  # we asked it to save and end
     UNKNOWN = "unknown"  # the engine did not answer
@@ -51,7 +52,11 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptView:
-    """The attempt that holds an instance now. ``age_s``: since launch. ``place``: zone or region."""
+    """The attempt that holds an instance now. ``age_s``: since launch. ``place``: zone or region.
+
+    Attributes:
+        nodes_missing, short_s: of a gang that lost nodes: how many, and for how long; 0 while it is whole.
+    """
 
     attempt_id: str
     offer_id: str
@@ -60,6 +65,8 @@ class AttemptView:
     age_s: float
     restart_left_s: float = 0.0
     notice_at: datetime | None = None
+    nodes_missing: int = 0
+    short_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +209,14 @@ class Save:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replace:
+    """Ask for the missing nodes of a gang again, the rest held; the job then goes on from its checkpoint."""
+
+    run_id: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suspend:
     """Save, stop, and stay stopped until a person or a higher budget lets the run go on."""
 
@@ -210,4 +225,4 @@ class Suspend:
     reason: Reason
 
 
-Action = Hold | Launch | Release | Save | Suspend
+Action = Hold | Launch | Release | Save | Replace | Suspend

@@ -153,6 +153,18 @@ class PriceSpan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodesLost:
+    """Nodes of a gang that were taken back while the rest was held: from ``start`` until ``end`` (None: still gone).
+
+    They are not billed in that time; the rest is, and trains nothing.
+    """
+
+    count: int
+    start: datetime
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """All that an executor can say about one attempt at one moment; it replaces the one before.
 
@@ -163,6 +175,8 @@ class Observation:
         notice_at: when the provider announced to take the instance back; None if it has not.
         price_spans: prices in force over the instance's life so far, gap-free from launched_at.
         checkpoints, restores, spans: everything this attempt has done, oldest first.
+        nodes_lost: parts of a gang that went while the rest stayed, oldest first; engines that take a gang
+            back whole never say so.
         interrupted: True when the provider ended the instance (matters for first-hour-free rules).
     """
 
@@ -178,9 +192,15 @@ class Observation:
     spans: tuple[ProgressSpan, ...] = ()
     meter: MeterTotals | None = None
     price_spans: tuple[PriceSpan, ...] = ()
+    nodes_lost: tuple[NodesLost, ...] = ()
     interrupted: bool = False
     exit: Exit | None = None
     detail: str = ""
+
+    @property
+    def nodes_missing(self) -> int:
+        """Nodes of the gang that are gone now."""
+        return sum(lost.count for lost in self.nodes_lost if lost.end is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

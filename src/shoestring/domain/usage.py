@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from shoestring.domain.offer import BillingRule, Market
-from shoestring.domain.run import PriceSpan
+from shoestring.domain.run import NodesLost, PriceSpan
 
 EXACT = BillingRule(granularity_s=1, minimum_s=0)  # every second counts, no minimum
 
@@ -48,6 +48,7 @@ class UsageRecord:
         price_spans: $ per instance-hour (compute), per GiB-month (storage), per GiB (egress).
         parts: how the time divides (compute only), gap-free from start to end.
         instances: how many machines at that price ran side by side (a gang's nodes); compute only.
+        nodes_lost: of them, those that were gone for a time and not billed in it.
         interrupted: the provider ended it (first-hour-free rules).
         final: False while the use still grows.
     """
@@ -67,6 +68,7 @@ class UsageRecord:
     price_spans: tuple[PriceSpan, ...]
     billing: BillingRule = EXACT
     instances: int = 1
+    nodes_lost: tuple[NodesLost, ...] = ()
     parts: tuple[PartSpan, ...] = ()
     interrupted: bool = False
     final: bool = True

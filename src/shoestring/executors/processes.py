@@ -96,6 +96,9 @@ class ProcessExecutor:
                 if spool.exists():
                     ask(spool, save=True)
 
+    def replace(self, token: str, epoch: int) -> None:
+        raise NoCapacity(f"{token}: here a gang lives and ends as a whole; no single node is replaced")
+
     def cancel(self, token: str, epoch: int, *, grace_s: float) -> None:
         with self._fenced(epoch):
             folder = self._instances / token

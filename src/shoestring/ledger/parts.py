@@ -23,9 +23,11 @@ def parts_of(
         kept_step: last step that counts in the result; None while all of them do.
     """
     claims = [(s, CostPart.CHECKPOINT) for s in _standstills(seen)]
-    claims += [
-        claim for span in sorted(seen.spans, key=_by_start) for claim in _split_at_step(span, kept_step)
-    ]
+    ordered = sorted(seen.spans, key=_by_start)
+    for span in reversed(ordered):
+        claims += _split_at_step(span, kept_step)
+        if kept_step is None or span.step_from < kept_step:  # what this attempt itself did once more
+            kept_step = span.step_from
     if not seen.spans and seen.booted_at is not None:
         claims += _of_a_silent_job(seen, seen.booted_at, end)
     free: list[Stretch] = [(start, end)] if start < end else []

@@ -44,7 +44,8 @@ def rate(record: UsageRecord, rule_version: int = 1) -> tuple[Charge, ...]:
     """The charges of one usage record: one for each part and price, summing exactly to its cost.
 
     Compute is billed over its time, rounded up to the offer's granularity and at least its minimum, at the
-    price in force at each moment; the time that rounding adds costs the last price and is IDLE. An instance
+    price in force at each moment; the time that rounding adds costs the last price and is IDLE. Nodes of a gang
+    that were gone for a time cost nothing in it. An instance
     that the provider took back within the offer's free time costs 0.
 
     Raises:
@@ -83,10 +84,12 @@ class _Slice:
     price: Price
     start: datetime
     end: datetime
+    instances: int
 
     @property
     def micros(self) -> int:
-        return (self.end - self.start) // MICROSECOND
+        """Microseconds of all instances together."""
+        return self.instances * ((self.end - self.start) // MICROSECOND)
 
 
 def _rate_compute(record: UsageRecord, rule_version: int) -> tuple[Charge, ...]:
@@ -101,17 +104,17 @@ def _rate_compute(record: UsageRecord, rule_version: int) -> tuple[Charge, ...]:
         running, booked = Decimal(0), money(0)
         for piece in slices:
             # Rounding the running total, not each piece: the pieces then sum to the rounded total exactly.
-            running += 0 if free else record.instances * _known(piece.price, record) * piece.micros
+            running += 0 if free else _known(piece.price, record) * piece.micros
             total = money(running / MICROS_PER_HOUR)
             amounts.append(total - booked)
             booked = total
-    return _grouped(record, slices, amounts, 0 if free else record.instances, rule_version)
+    return _grouped(record, slices, amounts, 0 if free else 1, rule_version)
 
 
 def _slices(
     parts: tuple[PartSpan, ...], spans: tuple[PriceSpan, ...], record: UsageRecord
 ) -> Iterator[_Slice]:
-    """Parts cut where the price changes. A price holds from its start until the next one begins."""
+    """Parts cut where the price or the number of instances changes. A price holds until the next begins."""
     ordered = sorted(spans, key=lambda s: s.start)
     starts = [s.start for s in ordered]
     if not ordered or starts[0] > record.start:
@@ -119,12 +122,15 @@ def _slices(
             f"{record.id}: no price for {record.start.isoformat()}; the use is counted, not charged",
             next_step="give the offer a price with its source and date",
         )
+    edges = [edge for n in record.nodes_lost for edge in (n.start, n.end) if edge is not None]
     for part in parts:
         at = part.start
         while at < part.end:
             index = bisect_right(starts, at)
             until = min(part.end, starts[index]) if index < len(starts) else part.end
-            yield _Slice(part.part, ordered[index - 1].price, at, until)
+            until = min([until, *(edge for edge in edges if at < edge)])
+            gone = sum(n.count for n in record.nodes_lost if n.start <= at and (n.end is None or at < n.end))
+            yield _Slice(part.part, ordered[index - 1].price, at, until, record.instances - gone)
             at = until
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from shoestring.domain.offer import Price
-from shoestring.domain.run import Attempt, CheckpointFact, Outcome, PriceSpan, RunState
+from shoestring.domain.run import Attempt, CheckpointFact, NodesLost, Outcome, PriceSpan, RunState
 from shoestring.domain.units import GIB, seconds_between
 from shoestring.domain.usage import UsageKind, UsageRecord
 from shoestring.ledger.data_prices import NO_DATA_PRICES, DataPrices
@@ -127,10 +127,11 @@ def compute_of(
         market=offer.market,
         start=start,
         end=end,
-        quantity=_seconds(start, end) * nodes,
+        quantity=_seconds(start, end) * nodes - _gone(seen.nodes_lost, end),
         price_spans=seen.price_spans,
         billing=offer.billing,
         instances=nodes,
+        nodes_lost=seen.nodes_lost,
         parts=parts_of(seen, start, end, kept_step=kept_step),
         interrupted=seen.interrupted,
         final=seen.outcome is Outcome.ENDED,
@@ -208,6 +209,11 @@ def _stored(
         price_spans=_constant(price, checkpoint.at),
         final=final,
     )
+
+
+def _gone(lost: tuple[NodesLost, ...], end: datetime) -> Decimal:
+    """Instance seconds that a gang's missing nodes were not held."""
+    return sum((n.count * _seconds(n.start, max(n.start, n.end or end)) for n in lost), Decimal(0))
 
 
 def _constant(price: Price | None, start: datetime) -> tuple[PriceSpan, ...]:

@@ -29,6 +29,7 @@ from shoestring.policies.acts import decidable, go, leaving, reason
 from shoestring.policies.base import cost_to_finish_usd, is_guaranteed
 from shoestring.policies.budget import within_budget
 from shoestring.policies.footing import Footing, footing
+from shoestring.policies.gang import hold_or_release, is_short, with_its_place
 from shoestring.policies.lookahead import (
     ON_DEMAND,
     SPOT,
@@ -75,9 +76,11 @@ class Deadline:
     def _decide_one(self, watch: Watch, run: RunView, view: FleetView) -> Action | None:
         if leaving(run):
             return None
-        stand = footing(run, view, watch.memory, watch.ids)
+        stand = footing(with_its_place(run), view, watch.memory, watch.ids)
         if stand is None or (run.goal is Goal.FASTEST and run.deadline is None):
             return _simple(run, view)
+        if is_short(run):
+            return hold_or_release(stand, run, self._plan(watch, stand), self.style, view)
         if stand.current is not None and is_guaranteed(stand.current):
             better = _better_guaranteed(stand)
             if better is not None:

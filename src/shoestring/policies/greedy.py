@@ -10,6 +10,7 @@ from shoestring.policies.acts import decidable, go, leaving
 from shoestring.policies.base import best, eligible_offers, is_guaranteed
 from shoestring.policies.budget import within_budget
 from shoestring.policies.footing import guaranteed_offer, guaranteed_slack_s
+from shoestring.policies.gang import is_short, started_again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class Greedy:
 def _one(run: RunView, view: FleetView) -> Action | None:
     if leaving(run):
         return None
+    if is_short(run):
+        return started_again(run)
     here = None if run.attempt is None else view.offers.get(run.attempt.offer_id)
     safe = guaranteed_offer(run, view)
     slack_s = guaranteed_slack_s(run, safe, view.now)

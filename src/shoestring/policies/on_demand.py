@@ -6,6 +6,7 @@ from shoestring.domain.fleet import Action, FleetView, RunView
 from shoestring.policies.acts import decidable, go, leaving
 from shoestring.policies.base import best, eligible_offers, is_guaranteed
 from shoestring.policies.budget import within_budget
+from shoestring.policies.gang import is_short, started_again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class OnDemand:
 def _one(run: RunView, view: FleetView) -> Action | None:
     if leaving(run):
         return None
+    if is_short(run):
+        return started_again(run)
     here = None if run.attempt is None else view.offers.get(run.attempt.offer_id)
     wanted = here or best([o for o in eligible_offers(run, view) if is_guaranteed(o)], run)
     if wanted is None:

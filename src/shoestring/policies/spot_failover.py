@@ -10,6 +10,7 @@ from shoestring.domain.fleet import Action, FleetView, RunView
 from shoestring.policies.acts import decidable, go, leaving
 from shoestring.policies.base import best, eligible_offers, is_guaranteed
 from shoestring.policies.budget import within_budget
+from shoestring.policies.gang import is_short, started_again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class SpotFailover:
 def _one(run: RunView, view: FleetView) -> Action | None:
     if leaving(run):
         return None
+    if is_short(run):
+        return started_again(run)
     if run.attempt is not None:
         return go(run, view.offers.get(run.attempt.offer_id), "keep_spot", "kept until it is lost", {})
     spot = best([o for o in eligible_offers(run, view) if not is_guaranteed(o)], run)

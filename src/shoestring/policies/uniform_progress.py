@@ -23,6 +23,7 @@ from shoestring.domain.units import describe_duration, seconds_between
 from shoestring.domain.workload import Goal
 from shoestring.policies.base import best, cost_to_finish_usd, eligible_offers, is_guaranteed
 from shoestring.policies.budget import within_budget
+from shoestring.policies.gang import is_short, replaced_at_once
 from shoestring.policies.guard import slack_s
 
 MOVE_MARGIN = 0.05  # a move must save this share of the cost to finish, beyond its own cost
@@ -69,6 +70,8 @@ class UniformProgress:
         attempt = run.attempt
         if attempt is not None and attempt.phase in (Phase.STOPPING, Phase.NOTICED, Phase.UNKNOWN):
             return None  # it is on its way out, or nobody can say: wait for the next look
+        if is_short(run):
+            return replaced_at_once(run, view)
         choices = choose(run, view)
         if attempt is None:
             return self._idle(run, view, choices)

@@ -15,7 +15,7 @@ from shoestring.domain.facts import (
     StateChanged,
     SweptOrphan,
 )
-from shoestring.domain.fleet import Launch, Release, Suspend
+from shoestring.domain.fleet import Launch, Release, Replace, Suspend
 from shoestring.domain.offer import Offer
 from shoestring.domain.run import Attempt, CheckpointFact, ExitKind, Observation, Outcome, RunState
 
@@ -193,6 +193,10 @@ class Book:
                 if fact.result == "no_capacity":
                     self._count_refusal(run, attempt, fact.at)
                 return
+        live, last = run.live, run.last_intent
+        replacing = last is not None and isinstance(last.action, Replace) and last.action_id == fact.action_id
+        if live is not None and replacing and fact.result == "no_capacity":
+            self._count_refusal(run, live, fact.at)
 
     def _count_failure(self, run: RunBook, attempt: AttemptBook, at: datetime) -> None:
         end = attempt.observation.exit

@@ -29,6 +29,7 @@ from shoestring.domain.fleet import (
     Hold,
     Launch,
     Release,
+    Replace,
     RunView,
     Save,
     Suspend,
@@ -284,6 +285,8 @@ class Supervisor:
                 self.lookout.stop(live, executor, self.options.grace_s, self.lease.epoch)
             case Save() if live is not None:
                 executor.save(live.token, self.lease.epoch)
+            case Replace() if live is not None:
+                executor.replace(live.token, self.lease.epoch)
         return "done", ""
 
     def _launch_failed(self, run: RunBook, result: str, detail: str, now: datetime) -> None:

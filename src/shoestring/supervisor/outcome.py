@@ -55,6 +55,7 @@ def material(before: Observation, after: Observation, heartbeat_s: float) -> boo
         or before.booted_at != after.booted_at
         or before.notice_at != after.notice_at
         or before.terminated_at != after.terminated_at
+        or before.nodes_lost != after.nodes_lost
         or len(before.checkpoints) != len(after.checkpoints)
         or len(before.restores) != len(after.restores)
     ):

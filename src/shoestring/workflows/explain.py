@@ -97,6 +97,10 @@ def _news(before: Observation | None, after: Observation) -> Iterator[str]:
         yield f"resumed at step {restore.step} from {restore.checkpoint_id}"
     for checkpoint in after.checkpoints[len(before.checkpoints) if before else 0 :]:
         yield f"saved step {checkpoint.step} ({checkpoint.trigger}, {checkpoint.save_s:.1f} s)"
+    for lost in after.nodes_lost[len(before.nodes_lost) if before else 0 :]:
+        yield f"lost {lost.count} nodes of its gang; the rest is held"
+    if before is not None and before.nodes_missing and not after.nodes_missing:
+        yield "is whole again"
     if after.notice_at is not None and (before is None or before.notice_at is None):
         yield "got notice: the provider takes the instance back"
     if after.exit is not None and (before is None or before.exit is None):
