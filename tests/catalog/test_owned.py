@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from shoestring.app.planning import View, with_machine
+from shoestring.app.planning import with_machine
 from shoestring.catalog.candidates import Account
 from shoestring.catalog.load import embedded
 from shoestring.catalog.owned import OwnedRow, with_owned
+from shoestring.catalog.reserved import View
 from shoestring.domain.errors import BadInput
 from shoestring.domain.plan import Plan
 from shoestring.domain.workload import AcceleratorRequest, HoursOf, ResourceRequest, Workload

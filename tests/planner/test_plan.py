@@ -14,6 +14,7 @@ import pytest
 from shoestring import jobfile
 from shoestring.catalog.candidates import Account
 from shoestring.catalog.load import Catalog, embedded
+from shoestring.catalog.quotas import Quotas
 from shoestring.catalog.sanity import suspect
 from shoestring.domain.errors import BadInput, JobFileInvalid
 from shoestring.domain.plan import Plan
@@ -181,7 +182,7 @@ def test_another_backend_is_refused_and_never_taken_because_it_is_cheap() -> Non
 
 
 def test_accounts_and_quotas_are_reasons_with_a_fix() -> None:
-    account = Account(enabled=frozenset({"aws"}), quotas={"aws/*/H100-SXM": 4.0})
+    account = Account(enabled=frozenset({"aws"}), quotas=Quotas(accelerators={"aws/*/H100-SXM": 4.0}))
     found = planned(account=account)
 
     assert {o.provider for o in found.options} == {"aws"} and "H100-SXM" not in {

@@ -2,16 +2,44 @@
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
 
 from shoestring.domain.errors import BadInput
 
+if TYPE_CHECKING:
+    from shoestring.catalog.reserved import Reserved
+
 PROJECT_FILE = ".shoestring.yaml"
 ENV_PREFIX = "SHOESTRING_"
+
+
+class ReservedCapacity(BaseModel):
+    """Reserved instances, as the settings give them; see :class:`catalog.reserved.Reserved`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    provider: str
+    instance_type: str
+    region: str
+    zone: str = ""
+    count: int = Field(default=1, ge=1, le=100_000)
+    hours_left: float | None = Field(default=None, ge=0)
+    until: date | None = None
+    paid_usd_per_hour: float | None = Field(default=None, gt=0, le=5000)
+    others_wait: float = Field(default=0.0, ge=0, le=1)
+    opportunity_usd_per_hour: float | None = Field(default=None, ge=0, le=5000)
+
+    def value(self) -> "Reserved":
+        """The domain's word for it; the last day counts whole."""
+        from shoestring.catalog.reserved import Reserved
+
+        end = None if self.until is None else datetime.combine(self.until + timedelta(days=1), time(), UTC)
+        return Reserved(**(self.model_dump() | {"until": end}))
 
 
 class Settings(BaseModel):
@@ -26,7 +54,8 @@ class Settings(BaseModel):
         prices: price sheet laid over the catalog. clouds: providers to plan for, beside those with
             credentials here. bill_rates: whether plans use rates learnt from bills. price_urls: other addresses of
             providers' price services, by provider.
-            quotas: most accelerators at a time, by ``aws/us-east-1/H100`` (``*``: any region).
+            quotas: most accelerators (or ``192 vcpus``) at a time, by ``aws/us-east-1/H100``; see
+            :mod:`catalog.quotas`. reserved: capacity that is paid already.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,7 +73,8 @@ class Settings(BaseModel):
     failures_max: int = Field(default=3, ge=0, le=1000)
     prices: Path | None = None
     clouds: tuple[str, ...] = ()
-    quotas: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    reserved: tuple[ReservedCapacity, ...] = ()
+    quotas: dict[str, NonNegativeFloat | str] = Field(default_factory=dict)
     bill_rates: bool = True
     price_urls: dict[str, str] = Field(default_factory=dict)
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 from shoestring.app.config import Settings, home
@@ -13,6 +12,8 @@ from shoestring.catalog.layer import Known, Layer, laid
 from shoestring.catalog.load import Catalog, embedded
 from shoestring.catalog.overlay import overlaid
 from shoestring.catalog.owned import OwnedRow, with_owned
+from shoestring.catalog.quotas import read_quotas
+from shoestring.catalog.reserved import View, market_usd, opportunity_usd, with_reserved
 from shoestring.catalog.sheet import read_sheet
 from shoestring.domain.errors import BadInput
 from shoestring.domain.price import PricePoint
@@ -60,13 +61,6 @@ def _under_sheet(catalog: Catalog, sheet: Path | None) -> Catalog:
     return overlaid(catalog, read_sheet(sheet, today=datetime.now(UTC).date()))
 
 
-class View(StrEnum):
-    """Which of an owned machine's two prices a plan compares: of one more hour, or with all that it costs."""
-
-    LOADED = "loaded"
-    MARGINAL = "marginal"
-
-
 def with_machine(catalog: Catalog, file: Path | None, view: View) -> tuple[Catalog, str | None]:
     """The catalog with the machine of a file as an offer, and what to say about it; unchanged without one."""
     if file is None:
@@ -81,19 +75,43 @@ def with_machine(catalog: Catalog, file: Path | None, view: View) -> tuple[Catal
             f"electricity_usd_per_kwh in {file.name}."
         )
     marginal, loaded = float(cost.marginal_usd_per_hour), float(cost.loaded_usd_per_hour)
+    keys = catalog.names.keys_of(machine.accelerator)
+    market = None
+    if keys and machine.others_wait > 0:
+        key, devices = keys[0]
+        market = market_usd(catalog, key, machine.accelerator_count * devices, datetime.now(UTC).date())
+    instead = opportunity_usd(marginal, market, machine.others_wait)
+    usd = {View.MARGINAL: marginal, View.LOADED: loaded, View.OPPORTUNITY: instead}[view]
+    shown = "unknown" if instead is None else f"{instead:.2f} $/h"
+    note = (
+        f"{machine.name}: {marginal:.2f} $/h marginal, {loaded:.2f} $/h fully loaded, {shown} by what it could do "
+        f"instead; this plan takes {view}."
+    )
+    if usd is None:
+        return catalog, note.replace(f"this plan takes {view}", "left out: nobody sells the same on demand")
     row = OwnedRow(
         name=machine.name,
         region=machine.region,
         accelerator=machine.accelerator,
         count=machine.accelerator_count,
-        usd_per_hour=marginal if view is View.MARGINAL else loaded,
+        usd_per_hour=usd,
         source=f"{file.name}: {view}",
         as_of=datetime.now(UTC).date(),
     )
-    note = (
-        f"{machine.name}: {marginal:.2f} $/h marginal, {loaded:.2f} $/h fully loaded; this plan takes {view}."
-    )
     return with_owned(catalog, row), note
+
+
+def with_own(catalog: Catalog, settings: Settings, view: View | None) -> tuple[Catalog, tuple[str, ...]]:
+    """The catalog with the user's machine and reservations, and what to say about their prices.
+
+    Args:
+        view: None takes what each is for: the machine fully loaded, reserved hours by what they could do instead.
+    """
+    today = datetime.now(UTC).date()
+    catalog, owned = with_machine(catalog, settings.machine, view or View.LOADED)
+    mine = [one.value() for one in settings.reserved]
+    catalog, notes = with_reserved(catalog, mine, view or View.OPPORTUNITY, today)
+    return catalog, tuple(filter(None, (owned, *notes)))
 
 
 def account_for(
@@ -104,7 +122,8 @@ def account_for(
     Raises:
         BadInput: the settings name a cloud or an accelerator that the catalog does not know.
     """
-    quotas = _quotas(settings, catalog)
+    quotas = read_quotas(settings.quotas, catalog)
+    mine = {one.offer_id: one for one in (r.value() for r in settings.reserved)}
     providers = set(catalog.columns["provider"])
     if unknown := [cloud for cloud in settings.clouds if cloud not in providers]:
         raise BadInput(
@@ -112,30 +131,18 @@ def account_for(
             next_step=f"one of {', '.join(sorted(providers))}",
         )
     if all_clouds:
-        return Account(quotas=quotas), None
+        return Account(quotas=quotas, reserved=mine), None
     named = {r.provider for r in workload.resources if r.provider} & providers
-    enabled = frozenset({*named, *settings.clouds, *with_credentials()})
+    enabled = frozenset(
+        {*named, *settings.clouds, *with_credentials(), *(r.provider for r in settings.reserved)}
+    )
     if enabled and "owned" in providers:
         enabled |= {"owned"}
     if not enabled:
-        return Account(quotas=quotas), "No cloud account was found here, so all clouds are shown."
-    return Account(enabled=enabled, quotas=quotas), None
-
-
-def _quotas(settings: Settings, catalog: Catalog) -> dict[str, float]:
-    """Quotas with the catalog's names of accelerators."""
-    found: dict[str, float] = {}
-    for name, most in settings.quotas.items():
-        parts = name.split("/")
-        keys = catalog.names.keys_of(parts[2]) if len(parts) in (3, 4) else ()
-        if not keys:
-            raise BadInput(
-                f"quotas: {name!r} names no accelerator of the catalog",
-                next_step="write provider/region/accelerator, e.g. aws/us-east-1/H100, or .../H100/spot",
-            )
-        for key, _ in keys:
-            found["/".join([*parts[:2], key, *parts[3:]])] = most
-    return found
+        return Account(
+            quotas=quotas, reserved=mine
+        ), "No cloud account was found here, so all clouds are shown."
+    return Account(enabled=enabled, quotas=quotas, reserved=mine), None
 
 
 def with_credentials() -> list[str]:

@@ -3,12 +3,15 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 
 from shoestring.catalog.layer import NO_CAPACITY
 from shoestring.catalog.load import Catalog
 from shoestring.catalog.places import Places
+from shoestring.catalog.quotas import Quotas
+from shoestring.catalog.reserved import Reserved
 from shoestring.domain.offer import Market, Offer, StartRule
 from shoestring.domain.plan import WorkRange
 from shoestring.domain.run import Profile
@@ -46,23 +49,15 @@ class Account:
     """What the user's accounts allow.
 
     Attributes:
-        enabled: providers that may be used; None for all. quotas: most accelerators at a time, by
-            ``provider/region/accelerator`` or ``.../accelerator/market``; ``*`` for any region.
+        enabled: providers that may be used; None for all. quotas: what may be had at a time.
+        reserved: what is left of reserved capacity, by offer.
         managed: whether jobs may run as jobs of a provider's managed training service.
     """
 
     enabled: frozenset[str] | None = None
-    quotas: Mapping[str, float] = field(default_factory=dict)
+    quotas: Quotas = field(default_factory=Quotas)
+    reserved: Mapping[str, Reserved] = field(default_factory=dict)
     managed: bool = False
-
-    def quota(self, offer: Offer) -> float | None:
-        """The narrowest quota on an offer; None if none is known."""
-        for region in (offer.region, "*"):
-            key = f"{offer.provider}/{region}/{offer.accelerator}"
-            for name in (f"{key}/{offer.market}", key):
-                if name in self.quotas:
-                    return self.quotas[name]
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +91,7 @@ def sort_out(
     hours: Callable[[Shape], WorkRange | None],
     profile: Profile | None,
     resume_proven: bool,
+    now: datetime,
 ) -> Sorted:
     """Each row either usable or refused; cheap looks come first, so that few rows become Offers."""
     keys = asked_keys(workload)
@@ -122,7 +118,7 @@ def sort_out(
         elif NO_CAPACITY in c["flag"][row].split():
             why = _NONE_THERE
         else:
-            found = _look(catalog, row, workload, account, hours, profile, resume_proven)
+            found = _look(catalog, row, workload, account, hours, profile, resume_proven, now)
             if isinstance(found, Usable):
                 usable.append(found)
                 continue
@@ -139,17 +135,17 @@ def _look(
     hours: Callable[[Shape], WorkRange | None],
     profile: Profile | None,
     resume_proven: bool,
+    now: datetime,
 ) -> Usable | Refusal:
     offer = catalog.offer(row)
     refusals = feasible(workload, offer, resume_proven=resume_proven)
     if refusals:
         return refusals[0]
-    needed = offer.accelerator_count * workload.num_nodes
-    quota = account.quota(offer)
-    if quota is not None and needed > quota:
-        text = f"quota of {quota:g} {offer.accelerator} in {offer.region}, {needed:g} are needed"
-        return Refusal(code="quota", text=text, fix="ask the provider for more, then change `quotas`")
     device = catalog.accelerators[offer.accelerator or ""]
+    if not offer.market.ours and (
+        refusal := account.quotas.refusal(offer, device.family, workload.num_nodes)
+    ):
+        return refusal
     peak = profile.memory_peak_bytes if profile else None
     if peak and device.memory_gib and peak > device.memory_gib * GIB:
         text = f"the job used {peak / GIB:.1f} GiB, {device.name} has {device.memory_gib:g}"
@@ -161,6 +157,9 @@ def _look(
             f"no figure supports the speed of {workload.num_nodes}x{offer.accelerator_count:g} {device.name}"
         )
         return Refusal(code="speed_unknown", text=text, fix="measure it: `work: {steps:, steps_per_s:}`")
+    mine = account.reserved.get(offer.id)
+    if mine is not None and (refusal := mine.refusal(work, workload.num_nodes, now)):
+        return refusal
     rule = catalog.start_rules.get((offer.provider, str(offer.market)))
     if rule is not None and (refusal := _against(rule, work, workload.num_nodes)):
         return refusal

@@ -110,8 +110,10 @@ class Catalog:
         place = f"{c['provider'][index]}/{c['region'][index]}/{c['zone'][index] or '-'}"
         return f"{place}/{c['instance_type'][index]}/{c['market'][index]}"
 
-    def billing_rule(self, provider: str) -> BillingRule:
+    def billing_rule(self, provider: str, market: Market = Market.ON_DEMAND) -> BillingRule:
         """How a provider rounds; where no rule was found, per second with a minute at least."""
+        if market.ours:
+            return BillingRule(granularity_s=1, minimum_s=0)
         row = self.billing.get(provider, {})
         return BillingRule(
             granularity_s=int(row.get("granularity_s") or 1),
@@ -144,7 +146,7 @@ class Catalog:
             vcpus=number(row["vcpus"]),
             memory_gib=number(row["memory_gib"]),
             backend=hardware.backend if hardware else backend_of(""),
-            billing=self.billing_rule(row["provider"]),
+            billing=self.billing_rule(row["provider"], market),
             notice_s=float(notice) if notice and market.preemptible else None,
         )
 

@@ -77,4 +77,4 @@ def _out_of_range(catalog: Catalog) -> NDArray[np.bool_]:
 
 
 def _class_of(market: NDArray[np.str_]) -> NDArray[np.str_]:
-    return np.where((market == "spot") | (market == "owned"), market, "firm")
+    return np.where(np.isin(market, ("spot", "owned", "reserved")), market, "firm")

@@ -212,7 +212,7 @@ class _Reader:
 
     def market(self, where: str, row: Mapping[str, Any]) -> str:
         value = row.get("market", "on_demand")
-        allowed = [str(m) for m in Market if m is not Market.OWNED]
+        allowed = [str(m) for m in Market if not m.ours]
         if value not in allowed:
             raise self.bad(where, f"market: {_shown(value)}", ", ".join(allowed))
         return str(value)

@@ -20,6 +20,12 @@ class Market(StrEnum):
     FLEX_START = "flex_start"
     MANAGED = "managed"
     OWNED = "owned"
+    RESERVED = "reserved"  # the user's own, paid already
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is the user's already: nothing new is bought by using it."""
+        return self in (Market.OWNED, Market.RESERVED)
 
     @property
     def preemptible(self) -> bool:

@@ -36,6 +36,7 @@ class MachineFile(BaseModel):
         upkeep_usd_per_year: space, staff, support. utilization: share of hours in use, 0 < u <= 1.
         power_w: drawn under load; load: share of it a job draws on average. pue: 1 or more.
         electricity_usd_per_kwh: what a kWh costs here.
+        others_wait: share of its hours in which somebody else waits for it; for plans.
         max_duration_s: a job on it may not run longer; None means it may.
     """
 
@@ -56,6 +57,7 @@ class MachineFile(BaseModel):
     load: float = Field(default=0.8, gt=0, le=1)
     pue: float = Field(default=1.0, ge=1, le=3)
     electricity_usd_per_kwh: float | None = Field(default=None, ge=0)
+    others_wait: float = Field(default=0, ge=0, le=1)
     max_duration_s: float | None = Field(default=None, gt=0)
 
 

@@ -70,10 +70,11 @@ def _price(offer: Offer) -> list[Refusal]:
 
 
 def _request(request: ResourceRequest, offer: Offer) -> tuple[Refusal, ...]:
-    owned = offer.market is Market.OWNED
     found = [*_accelerators(request, offer), *_sizes(request, offer)]
-    if not owned:
-        found += [*_place(request, offer), *_market(request, offer)]
+    if offer.market is not Market.OWNED:
+        found += _place(request, offer)
+    if not offer.market.ours:
+        found += _market(request, offer)
     return tuple(found)
 
 

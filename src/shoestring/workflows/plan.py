@@ -174,6 +174,7 @@ class _Planning:
             hours=self.hours,
             profile=self.profile,
             resume_proven=proven,
+            now=self.now,
         )
 
     def _score(self, usable: tuple[Usable, ...]) -> tuple[Scored, tuple[Usable, ...]]:
@@ -266,7 +267,9 @@ class _Planning:
             text += f"; {1 - best / baseline.expected_cost_usd:.0%} below the file as it stands"
         found = {chosen: text}
         if runner_up is not None:
-            found[runner_up] = f"runner-up: {float(cost[runner_up]) / best - 1:+.0%} in cost"
+            more = float(cost[runner_up]) - best
+            share = f"{more / best:+.0%}" if best > 0 else f"{more:+.2f} $"
+            found[runner_up] = f"runner-up: {share} in cost"
         return found
 
     def _wishes(self) -> Wishes:

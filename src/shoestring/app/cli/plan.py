@@ -11,8 +11,9 @@ import typer
 
 from shoestring import jobfile
 from shoestring.app.config import load_settings
-from shoestring.app.planning import View, account_for, prices_in_use, profile_of, with_machine
+from shoestring.app.planning import account_for, prices_in_use, profile_of, with_own
 from shoestring.catalog.load import embedded
+from shoestring.catalog.reserved import View
 from shoestring.domain.errors import FAILED, BadInput
 from shoestring.domain.plan import Option, Plan, PriceLayer
 from shoestring.domain.price import PricePoint
@@ -38,7 +39,10 @@ def command(
     ] = None,
     live: Annotated[bool, typer.Option("--live", help="Ask providers for their prices first.")] = False,
     machine: Annotated[Path | None, typer.Option("--machine", help="YAML of the owned machine.")] = None,
-    view: Annotated[View, typer.Option("--view", help="Price of the owned machine.")] = View.LOADED,
+    view: Annotated[
+        View | None,
+        typer.Option("--view", help="Price of own capacity; default: loaded, reserved: opportunity."),
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a picture to this file.")] = None,
     env: Annotated[list[str] | None, typer.Option("--env", help="NAME=VALUE, or NAME from here.")] = None,
     task: Annotated[int, typer.Option("--task", min=0, help="Which task of a pipeline, from 0.")] = 0,
@@ -57,7 +61,7 @@ def command(
         account, _ = account_for(workload, settings, embedded(), all_clouds=all_clouds)
         points, unanswered = for_plan(workload, settings, account, quiet=as_json)
     catalog, unused = prices_in_use(settings, points)
-    catalog, owned = with_machine(catalog, settings.machine, view)
+    catalog, own = with_own(catalog, settings, view)
     account, note = account_for(workload, settings, catalog, all_clouds=all_clouds)
     account = replace(account, managed=managed)
     found = plan(
@@ -67,7 +71,7 @@ def command(
         now=datetime.now(UTC),
         profile=profile_of(workload),
         choices=Choices(allow_suspect=allow_suspect, allow_unproven_resume=allow_unproven_resume),
-        notes=tuple(text for text in (note, owned, *unanswered, *unused) if text),
+        notes=tuple(text for text in (note, *own, *unanswered, *unused) if text),
     )
     if html is not None:
         from shoestring.app.cli._plan_page import write_page

@@ -65,7 +65,7 @@ def write_points(file: Path, provider: str, points: Iterable[PricePoint]) -> Non
 
 def _point(reply: Reply, provider: str, row: Any) -> PricePoint:
     market, kind, available = row.get("market"), row.get("kind"), row.get("available")
-    if market not in [str(m) for m in Market if m is not Market.OWNED]:
+    if market not in [str(m) for m in Market if not m.ours]:
         raise reply.bad("market", market, "a market")
     if kind not in [str(k) for k in PriceKind]:
         raise reply.bad("kind", kind, "list or observed")
