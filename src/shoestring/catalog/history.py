@@ -48,3 +48,9 @@ def history(instance_type: str, region: str) -> tuple[DatedPrice, ...]:
             else f"known types: {', '.join(types)}",
         )
     return tuple(found)
+
+
+def regions_of(instance_type: str) -> tuple[str, ...]:
+    """Regions that a type has a history in, sorted; empty for a type without one."""
+    rows = (*read_rows("price_history_aws"), *read_rows("price_history_gcp"))
+    return tuple(sorted({row["region"] for row in rows if row["instance_type"] == instance_type}))

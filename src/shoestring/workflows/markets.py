@@ -1,7 +1,7 @@
 """Markets to simulate on: windows cut from recorded traces, or made up from a market file."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -27,7 +27,7 @@ class Prices:
     """What recordings do not say, in $/h of one node.
 
     Attributes:
-        on_demand: the same in every zone.
+        on_demand: the same in every zone. on_demand_at: goes before it where the price of that moment is known.
         spot: of every zone whose trace has no prices; None: they must have some. by_zone: goes before it.
         move_usd: to bring a checkpoint to another zone.
     """
@@ -36,6 +36,11 @@ class Prices:
     spot: float | None = None
     by_zone: Mapping[str, float] = field(default_factory=dict)
     move_usd: float = 0.0
+    on_demand_at: Callable[[datetime], float] | None = None
+
+    def on_demand_of(self, moment: datetime) -> float:
+        """$/h on demand at the moment of submission."""
+        return self.on_demand if self.on_demand_at is None else self.on_demand_at(moment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +150,9 @@ def _cut_out(
             step_s=span.step_s,
             available=available[first : first + span.steps],
             spot_usd_per_hour=spot[first : first + span.steps],
-            on_demand_usd_per_hour=prices.on_demand,
+            on_demand_usd_per_hour=prices.on_demand_of(
+                begin + timedelta(seconds=(first + span.past_steps) * span.step_s)
+            ),
             move_usd=prices.move_usd,
             past=span.past_steps,
             start=begin + timedelta(seconds=first * span.step_s),

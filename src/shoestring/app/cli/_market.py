@@ -26,6 +26,10 @@ JobArgument = Annotated[Path, typer.Argument(help="Job file: a SkyPilot task YAM
 TracesOption = Annotated[
     Path | None, typer.Option("--traces", help="Folder of recordings, a file a zone: JSON or CSV.")
 ]
+HistoryOption = Annotated[
+    str | None,
+    typer.Option("--history", help="The catalog's dated prices: gcp/a3-highgpu-8g, or TYPE@REGION,REGION."),
+]
 WorkOption = Annotated[str | None, typer.Option("--work", help="Useful work, e.g. 48h, if not in the file.")]
 DeadlineOption = Annotated[str | None, typer.Option("--deadline", help="e.g. 60h; goes before the file's.")]
 RestartOption = Annotated[
@@ -54,6 +58,7 @@ class Wanted:
 
     job: Path
     traces: Path | None
+    history: str | None
     work: str | None
     deadline: str | None
     restart: str | None
@@ -78,9 +83,9 @@ class Stage:
 
     def windows(self, *, starts: int, seed: int, single: bool = False) -> list[KnownWindow]:
         """Windows to play on; ``single``: each zone alone, ``starts`` of each."""
-        if self.wanted.traces is None:
+        if self.wanted.traces is None and self.wanted.history is None:
             return self._modelled(starts, seed, single)
-        traces, prices = self._recordings(self.wanted.traces)
+        traces, prices = self._recordings()
         if not single:
             return recorded(traces, prices, self.span, starts=starts, seed=seed)
         return [
@@ -93,12 +98,22 @@ class Stage:
 
     def window_at(self, start: datetime | float) -> KnownWindow:
         """The window of recordings in which the job is submitted at a moment, or so many seconds into them."""
-        assert self.wanted.traces is not None
-        traces, prices = self._recordings(self.wanted.traces)
+        traces, prices = self._recordings()
         return window_at(traces, prices, self.span, start)
 
-    def _recordings(self, folder: Path) -> tuple[tuple[Trace, ...], Prices]:
-        traces = read_traces(folder, step_s=self.span.step_s, nodes=self.job.nodes)
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the market before trusting figures from it."""
+        if self.wanted.history is None:
+            return ()
+        from shoestring.workflows.histories import NOTE, price_history, span_told
+
+        return span_told(price_history(self.wanted.history, step_s=self.span.step_s)), NOTE
+
+    def _recordings(self) -> tuple[tuple[Trace, ...], Prices]:
+        if self.wanted.history is not None:
+            return self._history(self.wanted.history)
+        assert self.wanted.traces is not None, "the verbs ask for one of the two"
+        traces = read_traces(self.wanted.traces, step_s=self.span.step_s, nodes=self.job.nodes)
         if self.wanted.on_demand is None:
             raise BadInput("recordings know no on-demand price", next_step="give --on-demand 3.06, in $/h")
         prices = self._prices(self.wanted.on_demand)
@@ -109,6 +124,16 @@ class Stage:
                 next_step=f"one of {', '.join(t.zone for t in traces)}",
             )
         return traces, prices
+
+    def _history(self, text: str) -> tuple[tuple[Trace, ...], Prices]:
+        from shoestring.workflows.histories import price_history
+
+        if self.wanted.spot:
+            raise BadInput("--spot: the history knows its prices", next_step="leave it out")
+        found, given = price_history(text, step_s=self.span.step_s), self.wanted.on_demand
+        prices = Prices(on_demand=given or 0.0, move_usd=self.wanted.move_usd,
+                        on_demand_at=found.on_demand_at if given is None else None)  # fmt: skip
+        return found.traces, prices
 
     def _modelled(self, starts: int, seed: int, single: bool) -> list[KnownWindow]:
         market = load_market(self.settings.market)

@@ -10,6 +10,7 @@ import typer
 from shoestring.app.cli._market import (
     DeadlineOption,
     EnvOption,
+    HistoryOption,
     JobArgument,
     MoveOption,
     OnDemandOption,
@@ -17,6 +18,7 @@ from shoestring.app.cli._market import (
     SpotOption,
     StepOption,
     TaskOption,
+    TracesOption,
     Wanted,
     WatchOption,
     WorkOption,
@@ -34,9 +36,8 @@ from shoestring.workflows.simulation_json import run_json, turn_json
 
 def command(
     job: JobArgument,
-    traces: Annotated[
-        Path, typer.Option("--traces", help="Folder of recordings, a file a zone: JSON or CSV.")
-    ],
+    traces: TracesOption = None,
+    history: HistoryOption = None,
     policy: Annotated[str, typer.Option("--policy", help="Who watches.")] = "deadline",
     start: Annotated[
         str | None,
@@ -63,12 +64,17 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """What a policy would have done beside a job that ran elsewhere, and what that would have cost."""
+    if (traces is None) == (history is None):
+        raise BadInput(
+            "give one market: recorded, or dated prices",
+            next_step="--traces FOLDER, or --history gcp/a3-highgpu-8g",
+        )
     known = POLICIES | BASELINES
     if policy not in known:
         raise BadInput(f"--policy {policy!r}: no such policy", next_step=f"one of {', '.join(known)}")
     set_up = stage(
         Wanted(
-            job=job, traces=traces, work=work, deadline=deadline, restart=restart, on_demand=on_demand,
+            job=job, traces=traces, history=history, work=work, deadline=deadline, restart=restart, on_demand=on_demand,
             spot=spot or (), move_usd=move_usd, step=step, watch=watch, env=env or (), task=task,
         )
     )  # fmt: skip
@@ -82,9 +88,11 @@ def command(
     if log is not None:
         _append(log, found, window)
     if as_json:
-        print_json(_to_json(found, window))
+        print_json(_to_json(found, window) | {"notes": list(set_up.notes())})
     else:
         _show(found)
+        for note in set_up.notes():
+            console().print(printable(note), soft_wrap=True)
 
 
 def _start(text: str | None) -> datetime | float:

@@ -11,6 +11,7 @@ import typer
 from shoestring.app.cli._market import (
     DeadlineOption,
     EnvOption,
+    HistoryOption,
     JobArgument,
     MoveOption,
     OnDemandOption,
@@ -37,6 +38,7 @@ from shoestring.workflows.simulation_json import to_json
 def command(
     job: JobArgument,
     traces: TracesOption = None,
+    history: HistoryOption = None,
     model: Annotated[bool, typer.Option("--model", help="Made-up markets, by --market or built in.")] = False,
     market: Annotated[Path | None, typer.Option("--market", help="Market file of --model.")] = None,
     policies: Annotated[str, typer.Option("--policies", help="all, or names with commas.")] = "all",
@@ -61,14 +63,15 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """What each policy would have paid on recorded or made-up markets, beside the omniscient optimum."""
-    if (traces is None) == (not model):
+    if (traces is not None) + (history is not None) + model != 1:
         raise BadInput(
-            "give a market: recorded or made up, not both", next_step="--traces FOLDER, or --model"
+            "give a market, one: recorded, dated prices, or made up",
+            next_step="--traces FOLDER, --history gcp/a3-highgpu-8g, or --model",
         )
     chosen = _policies(policies)
     set_up = stage(
         Wanted(
-            job=job, traces=traces, work=work, deadline=deadline, restart=restart, on_demand=on_demand,
+            job=job, traces=traces, history=history, work=work, deadline=deadline, restart=restart, on_demand=on_demand,
             spot=spot or (), move_usd=move_usd, step=step, watch=watch, env=env or (), task=task,
         ),
         market=market,
@@ -91,7 +94,7 @@ def command(
         if png is not None:
             write_png(found, png)
     if as_json:
-        print_json(to_json(found, seed=seed))
+        print_json(to_json(found, seed=seed) | {"notes": list(set_up.notes())})
     else:
         _show(found, set_up)
 
@@ -145,7 +148,7 @@ def _show(found: Simulation, set_up: Stage) -> None:
     for score in found.scores:
         table.add_row(*_row(score))
     out.print(table)
-    for line in _notes(found, set_up):
+    for line in (*_notes(found, set_up), *set_up.notes()):
         out.print(line, soft_wrap=True)
 
 
