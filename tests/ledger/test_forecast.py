@@ -78,13 +78,36 @@ def test_a_spike_names_its_day_and_its_driver():
 
 
 def test_a_lasting_change_is_a_level_with_its_cause():
-    for cause, use in [("price", 1.0), ("quantity", 1.5)]:
+    for cause, use in [("price", 0.2), ("quantity", 0.8)]:
         series = two_teams()
+        before = np.median(series["nlp"][:30])
         series["nlp"][30:] += 65
+        grown = (
+            np.median(series["nlp"][30:]) / before
+        )  # to which more use and a dearer price have led together
         quantities = np.full(60, 100.0)
-        quantities[30:] *= use
-        levels = [a for a in anomalies(series, quantities) if a.kind == "level"]
+        quantities[30:] *= grown**use
+        levels = [a for a in anomalies(series, {"nlp": quantities}) if a.kind == "level"]
         assert [(a.day, a.drivers[0][0], a.because) for a in levels] == [(30, "nlp", cause)]
+
+
+def test_a_driver_without_known_quantities_has_no_cause():
+    series = two_teams()
+    series["vision"][40] += 200
+    (found,) = anomalies(series, {"nlp": [1.0] * 60, "vision": [0.0] * 60})
+    assert found.because is None
+    (found,) = anomalies(series, {"nlp": [1.0] * 60})
+    assert found.because is None
+
+
+def test_use_that_begins_is_quantity():
+    series = two_teams()
+    series["new"] = np.zeros(60)
+    series["new"][45:] += 90
+    hours = np.zeros(60)
+    hours[45:] = 30.0
+    levels = [a for a in anomalies(series, {"new": hours}) if a.kind == "level"]
+    assert [(a.day, a.drivers[0][0], a.because) for a in levels] == [(45, "new", "quantity")]
 
 
 def test_ordinary_months_are_left_in_peace():

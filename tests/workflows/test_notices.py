@@ -12,6 +12,7 @@ from shoestring.store.notice_book import NAME, NoticeFact, record
 from shoestring.workflows.bills import bring_in
 from shoestring.workflows.budgets import set_budget
 from shoestring.workflows.notices import notices
+from shoestring.workflows.outlook import outlook
 from tests.store.bills.giving import focus, write
 
 NOW = datetime(2026, 1, 28, tzinfo=UTC)
@@ -68,6 +69,16 @@ def test_what_was_told_is_told_again_only_if_asked_and_what_is_muted_never(store
 
     assert notices(store, today=TODAY) == ()
     assert notices(store, today=TODAY, again=True) == (budget,)
+
+
+def test_what_is_accepted_is_no_odd_day_anywhere(store: ChargeStore) -> None:
+    (odd,) = notices(store, today=TODAY)
+    settle(store, odd.id, "muted")
+    assert [o.id for o in outlook(store, today=TODAY).odd] == [odd.id], "muted is only not told"
+    settle(store, odd.id, "accepted")
+
+    assert notices(store, today=TODAY, again=True) == ()
+    assert outlook(store, today=TODAY).odd == ()
 
 
 def test_a_torn_line_is_passed_over(store: ChargeStore) -> None:

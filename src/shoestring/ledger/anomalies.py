@@ -1,7 +1,7 @@
 """What is odd about a cost: a robust z-score for a day, a change point for a level, and who drove it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,8 @@ class Anomaly:
         day: index in the series. kind: ``spike`` | ``drop`` | ``level``.
         usd: beyond what was expected. score: robust standard deviations.
         drivers: who it came from, the largest share first: (name, dollars beyond the usual).
-        because: ``quantity`` | ``price`` | None where quantities are unknown.
+        because: of the first driver: ``quantity`` (it used more) | ``price`` (each unit cost more) | None where
+            its quantities are unknown.
     """
 
     day: int
@@ -32,7 +33,7 @@ class Anomaly:
 
 def anomalies(
     series: Mapping[str, Sequence[float]],
-    quantities: Sequence[float] | None = None,
+    quantities: Mapping[str, Sequence[float]] | None = None,
     *,
     threshold: float = 6.0,
     least_usd: float = 1.0,
@@ -41,7 +42,7 @@ def anomalies(
 
     Args:
         series: daily dollars by driver (team, experiment ...), all of one length; the total is their sum.
-        quantities: units used each day, to tell a dearer price from more use; None if unknown.
+        quantities: units used each day by driver, to tell a dearer price from more use; None if unknown.
         threshold: robust standard deviations. least_usd: what is too small to tell anybody.
     """
     if not series:
@@ -61,9 +62,7 @@ def anomalies(
             )  # one wild day is no new level, however it bends the mean
     found = [*odd, *_levels(calm, threshold)]
     kept = [a for a in found if abs(a.usd) >= least_usd]
-    return tuple(
-        _explained(a, names, parts, total, quantities) for a in sorted(kept, key=lambda a: (a.day, a.kind))
-    )
+    return tuple(_explained(a, names, parts, quantities) for a in sorted(kept, key=lambda a: (a.day, a.kind)))
 
 
 def _scale(values: np.ndarray, floor: float) -> float:
@@ -139,30 +138,27 @@ def _explained(
     anomaly: Anomaly,
     names: Sequence[str],
     parts: np.ndarray,
-    total: np.ndarray,
-    quantities: Sequence[float] | None,
+    quantities: Mapping[str, Sequence[float]] | None,
 ) -> Anomaly:
-    """Who moved, and whether by using more or by paying more for each unit."""
+    """Who moved, and whether the first of them used more or paid more for each unit."""
     day = anomaly.day
-    after = parts[:, day:] if anomaly.kind == "level" else parts[:, day : day + 1]
-    moved = np.median(after, axis=1) - np.median(parts[:, :day], axis=1)
+    span = slice(day, None) if anomaly.kind == "level" else slice(day, day + 1)
+    moved = np.median(parts[:, span], axis=1) - np.median(parts[:, :day], axis=1)
     order = np.argsort(-moved * np.sign(anomaly.usd))
     drivers = tuple((names[i], float(moved[i])) for i in order[:3] if moved[i] * anomaly.usd > 0)
     because = None
-    if quantities is not None:
-        units = np.asarray(quantities, dtype=float)
-        usual, now = float(np.median(units[:day])), float(np.median(units[day : day + after.shape[1]]))
-        if usual > 0 and now > 0:
-            price_ratio = (float(np.median(total[day : day + after.shape[1]])) / now) / (
-                anomaly.expected_usd / usual
-            )
-            because = "price" if abs(np.log(price_ratio)) > abs(np.log(now / usual)) else "quantity"
-    return Anomaly(
-        day=day,
-        kind=anomaly.kind,
-        usd=anomaly.usd,
-        expected_usd=anomaly.expected_usd,
-        score=anomaly.score,
-        drivers=drivers,
-        because=because,
-    )
+    if drivers and quantities is not None and drivers[0][0] in quantities:
+        units = np.asarray(quantities[drivers[0][0]], dtype=float)
+        because = _because(parts[order[0]], units, day, span)
+    return replace(anomaly, drivers=drivers, because=because)
+
+
+def _because(usd: np.ndarray, units: np.ndarray, day: int, span: slice) -> str | None:
+    """The larger of the two ratios that make up the change; None where one of them has no meaning."""
+    usual, now = float(np.median(units[:day])), float(np.median(units[span]))
+    usual_usd, now_usd = float(np.median(usd[:day])), float(np.median(usd[span]))
+    if min(usual, now, usual_usd, now_usd) <= 0:
+        return "quantity" if usual <= 0 < now else None  # nothing before: it is use that has begun
+    quantity = np.log(now / usual)
+    price = np.log(now_usd / usual_usd) - quantity
+    return "price" if abs(price) > abs(quantity) else "quantity"

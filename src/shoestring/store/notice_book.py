@@ -9,11 +9,15 @@ from shoestring.store.charges_manifest import writing
 from shoestring.training.spool import append_sealed, read_sealed
 
 NAME = "notices.jsonl"
+ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeFact:
-    """``what``: ``sent`` or ``muted``. ``user`` is the operating system's, not authenticated."""
+    """``what``: ``sent``, ``muted`` (say it no more) or ``accepted`` (it is right as it is).
+
+    ``user`` is the operating system's, not authenticated.
+    """
 
     notice_id: str
     what: str

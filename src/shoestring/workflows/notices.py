@@ -33,7 +33,7 @@ def notices(store: ChargeStore, *, today: date, again: bool = False) -> tuple[No
         again: also what was told before (what was muted stays so).
     """
     before = settled(store.folder)
-    hidden = {i for i, what in before.items() if what == "muted" or not again}
+    hidden = {i for i, what in before.items() if what != "sent" or not again}
     return tuple(n for n in _all(store, today) if n.id not in hidden)
 
 
@@ -64,5 +64,6 @@ def _of_day(odd: OddDay) -> Notice:
     a = odd.anomaly
     who = ", ".join(f"{name} {usd:+,.2f} $" for name, usd in a.drivers) or "nobody in particular"
     kind = "a lasting change" if a.kind == "level" else f"a {a.kind}"
-    text = f"{odd.day}: {kind} of {a.usd:+,.2f} $ a day (usual {a.expected_usd:,.2f} $): {who}"
-    return Notice(id=f"odd-day/{odd.day}/{a.kind}", kind="odd_day", text=text)
+    why = "" if a.because is None else f" ({a.because})"
+    text = f"{odd.day}: {kind} of {a.usd:+,.2f} $ a day (usual {a.expected_usd:,.2f} $): {who}{why}"
+    return Notice(id=odd.id, kind="odd_day", text=text)

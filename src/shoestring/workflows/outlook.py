@@ -10,6 +10,7 @@ from shoestring.ledger.anomalies import Anomaly, anomalies
 from shoestring.ledger.forecast import Forecast, forecast
 from shoestring.store.answers import Question, ask
 from shoestring.store.charges import ChargeStore
+from shoestring.store.notice_book import ACCEPTED, settled
 
 LOOK_BACK_DAYS = 120
 
@@ -20,6 +21,11 @@ class OddDay:
 
     day: date
     anomaly: Anomaly
+
+    @property
+    def id(self) -> str:
+        """By which people mute and accept it."""
+        return f"odd-day/{self.day}/{self.anomaly.kind}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,27 +42,47 @@ class Outlook:
     odd: tuple[OddDay, ...]
 
 
-def outlook(store: ChargeStore, *, today: date, by: str = "team", metric: str = "effective") -> Outlook:
-    """Forecast this month by the days before today, and look for anomalies among them, by driver."""
+def outlook(
+    store: ChargeStore, *, today: date, by: Sequence[str] = ("team", "experiment"), metric: str = "effective"
+) -> Outlook:
+    """Forecast this month by the days before today, and look for anomalies among them, by driver.
+
+    What somebody has accepted is no anomaly any more. A driver's quantity is its accelerator hours.
+    """
     first = today - timedelta(days=LOOK_BACK_DAYS)
-    answer = ask(store, Question(by=("day", by), metric=metric, since=first, until=today))
-    series: dict[str, dict[date, float]] = {}
+    answer = ask(store, Question(by=("day", *by), metric=metric, since=first, until=today))
+    usd: dict[str, dict[date, float]] = {}
+    hours: dict[str, dict[date, float]] = {}
     for row in answer.rows:
-        day = date.fromisoformat(row.keys[0] or "")
-        series.setdefault(row.keys[1] or "(none)", {})[day] = float(row.usd)
-    days = sorted({day for values in series.values() for day in values})
+        day, name = date.fromisoformat(row.keys[0] or ""), _driver(row.keys[1:])
+        usd.setdefault(name, {})[day] = float(row.usd)
+        if row.accelerator_hours is not None:
+            hours.setdefault(name, {})[day] = row.accelerator_hours
+    days = sorted({day for values in usd.values() for day in values})
     if not days:
         return Outlook(today=today, spent_usd=0.0, ahead=None, odd=())
     whole = [days[0] + timedelta(days=n) for n in range((today - days[0]).days)]
-    daily = {name: [values.get(day, 0.0) for day in whole] for name, values in series.items()}
+    daily, used = _whole(usd, whole), _whole(hours, whole)
     totals = [sum(values[n] for values in daily.values()) for n in range(len(whole))]
     left = calendar.monthrange(today.year, today.month)[1] - today.day + 1
+    accepted = {name for name, what in settled(store.folder).items() if what == ACCEPTED}
+    odd = [OddDay(day=whole[a.day], anomaly=a) for a in anomalies(daily, used)]
     return Outlook(
         today=today,
         spent_usd=sum(usd for day, usd in zip(whole, totals, strict=True) if day >= today.replace(day=1)),
         ahead=forecast(totals, left),
-        odd=tuple(OddDay(day=whole[a.day], anomaly=a) for a in anomalies(daily)),
+        odd=tuple(o for o in odd if o.id not in accepted),
     )
+
+
+def _driver(keys: Sequence[str | None]) -> str:
+    """Who it is: the labels there are, e.g. ``vision / eyes``."""
+    return " / ".join(key for key in keys if key is not None) or "(none)"
+
+
+def _whole(series: dict[str, dict[date, float]], days: Sequence[date]) -> dict[str, list[float]]:
+    """A value for every day; days without charges are days at nothing."""
+    return {name: [values.get(day, 0.0) for day in days] for name, values in series.items()}
 
 
 def outlook_json(told: Outlook) -> dict[str, Any]:
@@ -74,6 +100,7 @@ def outlook_json(told: Outlook) -> dict[str, Any]:
         "method": None if ahead is None else ahead.method,
         "anomalies": [
             {
+                "id": odd.id,
                 "day": odd.day.isoformat(),
                 "kind": odd.anomaly.kind,
                 "usd": odd.anomaly.usd,
@@ -104,5 +131,6 @@ def sentences(told: Outlook) -> Sequence[str]:
         a = odd.anomaly
         who = ", ".join(f"{name} {usd:+,.2f} $" for name, usd in a.drivers) or "nobody in particular"
         kind = "a lasting change" if a.kind == "level" else f"a {a.kind}"
-        lines.append(f"{odd.day}: {kind} of {a.usd:+,.2f} $ a day (usual {a.expected_usd:,.2f}): {who}")
+        why = "" if a.because is None else f" ({a.because})"
+        lines.append(f"{odd.day}: {kind} of {a.usd:+,.2f} $ a day (usual {a.expected_usd:,.2f}): {who}{why}")
     return lines

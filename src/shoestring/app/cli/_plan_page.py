@@ -3,6 +3,7 @@
 from html import escape
 from pathlib import Path
 
+from shoestring.app.report.figure import write_figure
 from shoestring.domain.errors import BadInput
 from shoestring.domain.plan import Option, Plan
 
@@ -44,10 +45,7 @@ def write_page(found: Plan, path: Path) -> None:
         yaxis_title="US dollars",
         template="plotly_white",
     )
-    try:
-        figure.write_html(path, include_plotlyjs=True, full_html=True)
-    except OSError as error:
-        raise BadInput(f"--html {path}: {error.strerror or error}", next_step="give another file") from None
+    write_figure(figure, path, "Plan")
 
 
 def _groups(found: Plan, shown: list[Option]) -> list[tuple[str, str, list[Option]]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from shoestring.app.report.figure import write_figure
 from shoestring.domain.errors import BadInput
 from shoestring.sim.known import KnownWindow, Played, Turn
 from shoestring.workflows.simulate import Simulation
@@ -25,11 +26,7 @@ UP, DOWN = "#dff0e0", "#f3dedb"
 
 def write_html(found: Simulation, path: Path) -> None:
     """Write a page that needs nothing else. Raises BadInput without plotly, or if the file can't be written."""
-    figure = _figure(found, "--html")
-    try:
-        figure.write_html(path, include_plotlyjs=True, full_html=True)
-    except OSError as error:
-        raise _unwritable("--html", path, error) from None
+    write_figure(_figure(found, "--html"), path, "Simulated run")
 
 
 def write_png(found: Simulation, path: Path) -> None:
@@ -38,16 +35,12 @@ def write_png(found: Simulation, path: Path) -> None:
     try:
         figure.write_image(path, format="png", width=1300, height=800, scale=2)
     except OSError as error:
-        raise _unwritable("--png", path, error) from None
+        raise BadInput(f"--png {path}: {error.strerror or error}", next_step="give another file") from None
     except (ValueError, RuntimeError) as error:  # what plotly says without kaleido, kaleido without a browser
         first = str(error).strip().splitlines()[0]
         raise BadInput(
             f"--png: {first}", next_step="pip install kaleido and a Chrome for it, or --html"
         ) from None
-
-
-def _unwritable(option: str, path: Path, error: OSError) -> BadInput:
-    return BadInput(f"{option} {path}: {error.strerror or error}", next_step="give another file")
 
 
 def _figure(found: Simulation, option: str) -> Any:

@@ -70,7 +70,13 @@ def command(
         return
     if ahead:
         _tell_outlook(
-            outlook(store, today=datetime.now(UTC).date(), by=question.by[0], metric=metric), as_json
+            outlook(
+                store,
+                today=datetime.now(UTC).date(),
+                by=("team", "experiment") if by is None else question.by,
+                metric=metric,
+            ),
+            as_json,
         )
         return
     if undo:

@@ -1,6 +1,5 @@
 """`shoestring metrics`."""
 
-import os
 import sys
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ import typer
 from shoestring.app.cli._show import console, print_json
 from shoestring.app.config import home
 from shoestring.app.lookup import status_rows
+from shoestring.app.whole_file import write_whole
 from shoestring.domain.errors import BadInput
 from shoestring.ledger.budgets import BudgetStatus
 from shoestring.workflows.metrics import exposition
@@ -36,19 +36,9 @@ def command(
             raise BadInput("both --file and --port were given", next_step="leave one of them out")
         _serve(address, port, last)
     elif file is not None:
-        _write(file, exposition(status_rows(None, last), _budgets()))
+        write_whole(file, exposition(status_rows(None, last), _budgets()), "--file")
     else:
         sys.stdout.write(exposition(status_rows(None, last), _budgets()))
-
-
-def _write(file: Path, text: str) -> None:
-    making = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        making.write_text(text, encoding="utf-8")
-        making.replace(file)
-    except OSError as error:
-        making.unlink(missing_ok=True)
-        raise BadInput(f"{file}: {error.strerror or error}", next_step="give another --file") from None
 
 
 def _budgets() -> tuple[BudgetStatus, ...]:

@@ -13,12 +13,14 @@ from shoestring.app.senders import by_apprise, by_email, by_webhook
 from shoestring.app.site import user_name
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
-from shoestring.store.notice_book import NoticeFact, record
+from shoestring.store.notice_book import ACCEPTED, NoticeFact, record
 from shoestring.workflows.notices import Notice, notices
+
+SETTLED = {"mute": "muted", "accept": ACCEPTED}
 
 
 def command(
-    action: Annotated[str, typer.Argument(help="send | mute ID")] = "send",
+    action: Annotated[str, typer.Argument(help="send | mute ID | accept ID")] = "send",
     what: Annotated[str | None, typer.Argument(help="Id of a notice.")] = None,
     webhook: Annotated[str | None, typer.Option(help="http(s) URL; better as $SHOESTRING_WEBHOOK.")] = None,
     email: Annotated[str | None, typer.Option(help="Whom to write to.")] = None,
@@ -28,7 +30,7 @@ def command(
         str | None, typer.Option(help="An apprise URL; better as $SHOESTRING_APPRISE.")
     ] = None,
     again: Annotated[bool, typer.Option(help="Also what was told before.")] = False,
-    why: Annotated[str, typer.Option(help="For the record (mute).")] = "",
+    why: Annotated[str, typer.Option(help="For the record (mute, accept).")] = "",
     ledger: LedgerOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
@@ -37,15 +39,20 @@ def command(
     Made for cron: it says nothing twice, and marks nothing as told that could not be delivered.
     """
     now = datetime.now(UTC)
-    if action == "mute":
+    if action in SETTLED:
         if what is None:
-            raise BadInput("mute which notice?", next_step="shoestring notify shows ids")
-        store = open_ledger(ledger)
-        record(store.folder, NoticeFact(notice_id=what, what="muted", at=now, user=user_name(), why=why))
-        console().print(Text(f"{printable(what)} is muted  (recorded: {user_name()}, not authenticated)"))
+            raise BadInput(f"{action} which notice?", next_step="shoestring notify shows ids")
+        store, done = open_ledger(ledger), SETTLED[action]
+        record(store.folder, NoticeFact(notice_id=what, what=done, at=now, user=user_name(), why=why))
+        if as_json:
+            print_json({"id": what, "done": done, "by": user_name(), "authenticated": False})
+        else:
+            console().print(
+                Text(f"{printable(what)} is {done}  (recorded: {user_name()}, not authenticated)")
+            )
         return
     if action != "send":
-        raise BadInput(f"no action {action!r}", next_step="one of: send, mute")
+        raise BadInput(f"no action {action!r}", next_step=f"one of: send, {', '.join(SETTLED)}")
     store = booked_ledger(ledger)
     found = notices(store, today=now.date(), again=again)
     webhook = webhook or os.environ.get("SHOESTRING_WEBHOOK")

@@ -1,7 +1,6 @@
 """`shoestring report`."""
 
 import contextlib
-import os
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger
 from shoestring.app.cli._show import console, print_json, usd
+from shoestring.app.whole_file import write_whole
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
 from shoestring.workflows.costs import day_of
@@ -38,7 +38,7 @@ def command(
         if html is not None:
             from shoestring.app.report.page import render
 
-            _write(html, render(document))
+            write_whole(html, render(document), "--html")
     if as_json:
         print_json(document)
         return
@@ -58,17 +58,6 @@ def _document(period: Period, ledger: Path | None, grid: float | None) -> dict[s
 
     store = booked_ledger(ledger)
     return report(store, all_receipts(), period, now=datetime.now(UTC), grid_kg_per_kwh=grid)
-
-
-def _write(path: Path, page: str) -> None:
-    """Replace the file as a whole: a full disk leaves the old page."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise BadInput(f"--html {path}: {error.strerror or error}", next_step="give another file") from None
 
 
 def _tell(document: dict[str, Any], html: Path | None) -> None:

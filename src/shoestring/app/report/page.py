@@ -51,8 +51,8 @@ def render(document: Mapping[str, Any]) -> str:
         by_team=_by_first(safe["costs"]),
         data=json_block(safe),
         policy=policy(scripts=(plotly, own), style=style),
-        plotly=_inline(plotly),
-        own=_inline(own),
+        plotly=inline(plotly),
+        own=inline(own),
         style=style,
         stands_in=STYLE_ID.findall(plotly),
     )
@@ -109,7 +109,7 @@ def _asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def _inline(script: str) -> str:
+def inline(script: str) -> str:
     """A script as the body of an element; ours and plotly's hold nothing that would end it."""
     assert "</script" not in script.lower() and "<!--" not in script, "would end the script element"
     return script

@@ -19,6 +19,8 @@ LEFT_OUT = {
     "BilledCost-C-005-C": "takes issuer and provider for different parties whenever their names are spelled "
     "differently, as AWS's own are",
     "ContractedCost-C-004-M": "says again that it may not be null",
+    "PricingQuantity-C-008-M": "forbids the null that C-004 of the same column demands of taxes; that a value is a "
+    "number is C-001 and C-002",
 }
 # id -> (requirement, condition) as the specification's text has them.
 CORRECTED: dict[str, tuple[list[Any], list[Any] | None]] = {
