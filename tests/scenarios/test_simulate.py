@@ -110,3 +110,33 @@ def test_a_picture_that_cant_be_written_is_bad_input(shell: Shell) -> None:
     done = shell("simulate", job(shell), "--model", *QUICK, "--starts", "1", "--html", str(nowhere), code=2)
 
     assert "--html nowhere/run.html: No such file or directory" in done.stderr
+
+
+def test_a_live_shadow_watches_a_market_by_its_own_clock_and_goes_on_where_its_log_ends(shell: Shell) -> None:
+    market, log = shell.folder / "market.yaml", shell.folder / "shadow.jsonl"
+    zone = "{region: east, spot: 0.40, on_demand: 1.2, starts_up: true, long_up_share: 1.0, long_up_h: 900}"
+    market.write_text(f"scale: 20000\nzones: {{east-1a: {zone}}}\n")  # five and a half hours a second
+    file = str(
+        shell.job(
+            block={"backend": "cpu", "work": "20h on cpu", "deadline": "100h"}, resources={"cpus": "1+"}
+        )
+    )
+    asked = ("shadow", file, "--live", "--market", str(market), "--work", "20h", "--log", str(log))
+
+    first = shell.json(*asked, "--for", "30m")
+    second = shell.json(*asked, "--for", "80h")
+
+    assert not first["done"] and first["looks"] == 4
+    assert second["done"] and second["in_time"] and second["looks"] > first["looks"]
+    assert 7 < second["usd"] < 12 and second["elsewhere"]["usd"] > second["usd"]
+    assert first["turns"][0]["action"] == "launch" and first["tells_capacity"]
+
+
+def test_a_live_shadow_says_what_it_can_not_watch(shell: Shell) -> None:
+    file = job(shell)
+    assert "not both" in shell("shadow", file, code=2).stderr
+    assert "not both" in shell("shadow", file, "--live", "--traces", ".", code=2).stderr
+    assert (
+        "--market is for --live" in shell("shadow", file, *traces(shell), "--market", "m.yaml", code=2).stderr
+    )
+    assert "no such market file" in shell("shadow", file, "--live", "--market", "m.yaml", code=2).stderr

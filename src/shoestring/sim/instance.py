@@ -243,10 +243,24 @@ class Instance:
             checkpoints=tuple(self.checkpoints),
             restores=tuple(restores),
             spans=tuple(spans),
-            price_spans=(PriceSpan(start=at(self.launched_s), end=ended, price=spec.offer.price),),
+            price_spans=self._price_spans(until_s, ended),
             nodes_lost=tuple(self.nodes_lost),
             interrupted=self.interrupted,
             exit=self.exit,
+        )
+
+    def _price_spans(self, until_s: float, ended: datetime | None) -> tuple[PriceSpan, ...]:
+        changes = self.zone.prices(self.launched_s, until_s)
+        if len(changes) == 1:
+            return (PriceSpan(start=self.clock.at(self.launched_s), end=ended, price=self.spec.offer.price),)
+        ends = [*(self.clock.at(at_s) for at_s, _ in changes[1:]), ended]
+        return tuple(
+            PriceSpan(
+                start=self.clock.at(at_s),
+                end=end,
+                price=replace(self.spec.offer.price, usd_per_hour=usd, as_of=self.clock.at(at_s)),
+            )
+            for (at_s, usd), end in zip(changes, ends, strict=True)
         )
 
     def _beat(self, until_s: float, spans: list[ProgressSpan]) -> Heartbeat:

@@ -13,6 +13,10 @@ class Zone(Protocol):
 
     def usd_per_hour(self, at_s: float) -> Decimal | None: ...
 
+    def prices(self, from_s: float, until_s: float) -> tuple[tuple[float, Decimal | None], ...]:
+        """The price at ``from_s``, and every change until then, each with its moment."""
+        ...
+
     def next_loss_s(self, after_s: float, until_s: float) -> float | None:
         """When a running instance is taken back in (after, until]; None if it is not."""
         ...
@@ -33,6 +37,9 @@ class SteadyZone:
 
     def usd_per_hour(self, at_s: float) -> Decimal | None:
         return self.price
+
+    def prices(self, from_s: float, until_s: float) -> tuple[tuple[float, Decimal | None], ...]:
+        return ((from_s, self.price),)
 
     def next_loss_s(self, after_s: float, until_s: float) -> float | None:
         return None
@@ -66,6 +73,9 @@ class SpotZone:
 
     def usd_per_hour(self, at_s: float) -> Decimal | None:
         return self.price
+
+    def prices(self, from_s: float, until_s: float) -> tuple[tuple[float, Decimal | None], ...]:
+        return ((from_s, self.price),)
 
     def next_loss_s(self, after_s: float, until_s: float) -> float | None:
         up = self._interval(after_s)

@@ -42,7 +42,7 @@ VERBS: dict[str, Verb] = {
     "probe": Verb(module="probe", help="Measure a job's speed and size in a short run.", group="Jobs"),
     "rehearse": Verb(module="rehearse", help="Prove that a job survives preemptions.", group="Jobs"),
     "simulate": Verb(module="simulate", help="Policies beside the optimum on many markets.", group="Jobs"),
-    "shadow": Verb(module="shadow", help="What a policy would have done beside a job.", group="Jobs"),
+    "shadow": Verb(module="shadow", help="What a policy would do beside a job.", group="Jobs"),
     "explain": Verb(module="explain", help="Every decision with its reason and runner-up.", group="Jobs"),
     "export": Verb(module="export", help="Write the plain SkyPilot file of a job.", group="Jobs"),
     "catalog": Verb(module="catalog", help="Prices and hardware, with ages and sources.", group="Money"),

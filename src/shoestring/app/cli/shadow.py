@@ -38,6 +38,16 @@ def command(
     job: JobArgument,
     traces: TracesOption = None,
     history: HistoryOption = None,
+    live: Annotated[bool, typer.Option("--live", help="Watch prices as they come, not recordings.")] = False,
+    market: Annotated[
+        Path | None, typer.Option("--market", help="Of --live: a rehearsal market's file, not the catalog.")
+    ] = None,
+    lasting: Annotated[
+        str, typer.Option("--for", help="Of --live: watch so long, in the market's time.")
+    ] = "1h",
+    all_clouds: Annotated[
+        bool, typer.Option("--all-clouds", help="Of --live: clouds without an account here, too.")
+    ] = False,
     policy: Annotated[str, typer.Option("--policy", help="Who watches.")] = "deadline",
     start: Annotated[
         str | None,
@@ -63,15 +73,28 @@ def command(
     task: TaskOption = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """What a policy would have done beside a job that ran elsewhere, and what that would have cost."""
-    if (traces is None) == (history is None):
-        raise BadInput(
-            "give one market: recorded, or dated prices",
-            next_step="--traces FOLDER, or --history gcp/a3-highgpu-8g",
-        )
+    """What a policy would do, or would have done, beside a job that runs elsewhere, and what that would cost."""
     known = POLICIES | BASELINES
     if policy not in known:
         raise BadInput(f"--policy {policy!r}: no such policy", next_step=f"one of {', '.join(known)}")
+    if [traces is not None, history is not None, live].count(True) != 1:
+        raise BadInput(
+            "give one market to watch: recorded, dated prices, or live ones, not both",
+            next_step="--traces FOLDER, --history gcp/a3-highgpu-8g, or --live",
+        )
+    if live:
+        from shoestring.app.cli._shadow_live import Asked, watch_live
+
+        watch_live(
+            Asked(
+                job=job, market=market, lasting=lasting, every=step, work=work, deadline=deadline, paid=paid,
+                took=took, log=log, env=env or (), task=task, all_clouds=all_clouds, as_json=as_json,
+            ),
+            known[policy](),
+        )  # fmt: skip
+        return
+    if market is not None:
+        raise BadInput("--market is for --live", next_step="shadow --live --market FILE")
     set_up = stage(
         Wanted(
             job=job, traces=traces, history=history, work=work, deadline=deadline, restart=restart, on_demand=on_demand,
