@@ -104,15 +104,23 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of an answer. A key of None: no such label. Amounts in USD, at the rates of their days."""
+    """One line of an answer. A key of None: no such label.
+
+    Amounts in USD, at the rates of their days; None where no charge of the line has a rate, or a list price.
+    """
 
     keys: tuple[str | None, ...]
-    usd: Decimal
-    list_usd: Decimal
+    usd: Decimal | None
+    list_usd: Decimal | None
     charges: int
     accelerator_hours: float | None
     energy_kwh: float | None
     carbon_kg: float | None
+
+    @property
+    def known_usd(self) -> Decimal:
+        """What the line adds to a sum: amounts without a rate are in none."""
+        return money(0) if self.usd is None else self.usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,18 +195,18 @@ def _answer(engine: Any, table: str, question: Question) -> Answer:
     keys = [f"cast({dimension_sql(name)} as varchar)" for name in question.by]
     group = f"group by {', '.join(str(n + 1) for n in range(len(keys)))}" if keys else ""
     rows = engine.execute(
-        f"""select {"".join(k + ", " for k in keys)} coalesce(sum({amount}), 0) as usd,
-              coalesce(sum({in_usd("ListCost")}), 0), sum(x_Rows),
+        f"""select {"".join(k + ", " for k in keys)} sum({amount}) as usd,
+              sum({in_usd("ListCost")}), sum(x_Rows),
               sum(x_AcceleratorSeconds) / 3600, sum(x_EnergyKwh), sum(x_CarbonKg)
-            from {table} {where} {group} order by usd desc, {", ".join(keys) or "1"}""",
+            from {table} {where} {group} order by usd desc nulls last, {", ".join(keys) or "1"}""",
         values,
     ).fetchall()
     width = len(keys)
     lines = [
         Row(
             keys=tuple(r[:width]),
-            usd=_money(r[width]),
-            list_usd=_money(r[width + 1]),
+            usd=None if r[width] is None else _money(r[width]),
+            list_usd=None if r[width + 1] is None else _money(r[width + 1]),
             charges=int(r[width + 2] or 0),
             accelerator_hours=r[width + 3],
             energy_kwh=r[width + 4],
@@ -226,7 +234,7 @@ def _answer(engine: Any, table: str, question: Question) -> Answer:
         by=question.by,
         metric=question.metric,
         rows=tuple(shown),
-        total_usd=sum((line.usd for line in lines), money(0)),
+        total_usd=sum((line.known_usd for line in lines), money(0)),
         idle_usd=_money(visible[0]),
         unused_usd=_money(visible[1]),
         unallocated_usd=_money(visible[2]),

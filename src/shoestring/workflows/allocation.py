@@ -74,7 +74,7 @@ def preview(store: ChargeStore, question: Question, rules: list[AllocationRule])
         months.setdefault(at[:7], []).append(
             CostLine(
                 keys=keys,
-                usd=row.usd,
+                usd=row.known_usd,
                 drivers={
                     "accelerator_hours": row.accelerator_hours or 0.0,
                     "energy_kwh": row.energy_kwh or 0.0,

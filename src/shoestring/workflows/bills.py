@@ -165,7 +165,7 @@ def tie_out(done: Imported, invoice: Decimal | None, closed: Sequence[str] = ())
         closed: months of this delivery that are closed.
     """
     if done.delivery is None:
-        return "nothing new: these files are in the ledger already"
+        return "nothing new: these files are in the ledger already (--again imports them once more)"
     amounts = " + ".join(f"{cents(total):,} {currency}" for currency, total in done.billed.items()) or "0"
     line = f"imported {amounts}"
     if invoice is not None and len(done.billed) > 1:

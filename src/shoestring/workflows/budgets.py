@@ -104,7 +104,7 @@ def spending_of(store: ChargeStore, *, since: date | None, until: date | None = 
         Spending(
             day=date.fromisoformat(row.keys[0] or ""),
             labels=dict(zip(labels, row.keys[1:], strict=True)),
-            usd=row.usd,
+            usd=row.known_usd,
             ours=row.keys[1 + labels.index("run")] is not None,
         )
         for row in answer.rows

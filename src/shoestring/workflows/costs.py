@@ -79,8 +79,8 @@ def answer_json(question: Question, answer: Answer) -> dict[str, Any]:
         "rows": [
             {
                 **dict(zip(answer.by, row.keys, strict=True)),
-                "usd": float(row.usd),
-                "list_usd": float(row.list_usd),
+                "usd": None if row.usd is None else float(row.usd),
+                "list_usd": None if row.list_usd is None else float(row.list_usd),
                 "charges": row.charges,
                 "accelerator_hours": row.accelerator_hours,
                 "energy_kwh": row.energy_kwh,

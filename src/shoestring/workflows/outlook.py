@@ -55,7 +55,7 @@ def outlook(
     hours: dict[str, dict[date, float]] = {}
     for row in answer.rows:
         day, name = date.fromisoformat(row.keys[0] or ""), _driver(row.keys[1:])
-        usd.setdefault(name, {})[day] = float(row.usd)
+        usd.setdefault(name, {})[day] = float(row.known_usd)
         if row.accelerator_hours is not None:
             hours.setdefault(name, {})[day] = row.accelerator_hours
     days = sorted({day for values in usd.values() for day in values})

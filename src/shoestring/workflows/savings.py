@@ -52,7 +52,10 @@ def _expected(
     everything = ask(store, Question(by=("charge",), since=since, until=until))
     days = DAYS_AHEAD if since is None or until is None else (until - since).days
     return expected(
-        {row.keys[0] or NO_TEAM: row.usd for row in by_team.rows}, everything.unused_usd, ended, days=days
+        {row.keys[0] or NO_TEAM: row.known_usd for row in by_team.rows},
+        everything.unused_usd,
+        ended,
+        days=days,
     )
 
 

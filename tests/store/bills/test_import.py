@@ -16,6 +16,7 @@ from shoestring.store.bills.known import FORMATS
 from shoestring.store.bills.load import import_bills
 from shoestring.store.charges import ChargeStore
 from shoestring.workflows.bills import bring_in, close_month, parse_amount, sums, tie_out
+from shoestring.workflows.costs import answer_csv
 from tests.store.bills.giving import AZURE, CUR, GCP, OPENCOST, focus, write
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
@@ -239,9 +240,11 @@ def test_azure_tags_without_braces_cost_center_and_euros_at_dated_rates(store, t
 
 def test_a_currency_without_a_rate_is_told_and_never_added(store, tmp_path):
     bring(store, write(tmp_path / "azure.csv", AZURE))
-    answer = ask(store, Question(by=(), metric="billed"))
+    answer = ask(store, Question(by=("provider",), metric="billed"))
     assert answer.total_usd == 0
+    assert [row.usd for row in answer.rows] == [None], "unknown is not zero"
     assert answer.unconverted == {"EUR": 6}
+    assert answer_csv(answer).splitlines()[1].split(",")[1] == ""
 
 
 def test_opencost_shares_are_allocated_cost(store, tmp_path):

@@ -80,7 +80,7 @@ def command(
                 progress=lambda doing, percent: bar.update(task, description=doing, completed=percent),
             )
         learnt = learn_rates(store, embedded(), today=now.date()) if done.delivery is not None else None
-        _tell(store, done, tie_out(done, expected, _closed(store, done)), as_json)
+        _tell(store, done, tie_out(done, expected, _closed(store, done)), as_json, rated=rates is not None)
         if learnt is not None and learnt.rates and not as_json:
             console().print(Text(f"  {len(learnt.rates)} rates for plans: shoestring bills rates"))
     elif action == "rates":
@@ -94,7 +94,7 @@ def _closed(store: ChargeStore, done: Imported) -> list[str]:
     return [p.period for p in done.parts if manifest.is_closed(p.period, p.source)]
 
 
-def _tell(store: ChargeStore, done: Imported, line: str, as_json: bool) -> None:
+def _tell(store: ChargeStore, done: Imported, line: str, as_json: bool, *, rated: bool) -> None:
     if as_json:
         print_json(imported_json(done, line))
         return
@@ -112,6 +112,10 @@ def _tell(store: ChargeStore, done: Imported, line: str, as_json: bool) -> None:
         if done.misencoded:
             hint = f"  {done.misencoded:,} lines are no UTF-8; if the file has another encoding: --encoding cp1252"
             out.print(Text(f"{hint} --again", "yellow"))
+        foreign = sorted(set(done.billed) - {"USD", "?"})
+        if foreign and not rated:
+            hint = f"  amounts in {', '.join(foreign)} without a rate are in no sum in dollars"
+            out.print(Text(f"{hint}: --rates FILE --again", "yellow"))
         if "?" in done.billed:
             out.print(
                 Text("  amounts without a currency are in no sum; say it: --currency USD --again", "yellow")

@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -147,9 +148,9 @@ def _show(question: Question, answer: Answer) -> None:
     for name in ("$", "SHARE", "LIST $", "CHARGES"):
         table.add_column(name, justify="right")
     for row in answer.rows:
-        share = f"{row.usd / answer.total_usd:.1%}" if answer.total_usd else ""
+        share = f"{row.usd / answer.total_usd:.1%}" if answer.total_usd and row.usd is not None else ""
         keys = [NONE if key is None else printable(key) for key in row.keys]
-        table.add_row(*keys, f"{row.usd:,.2f}", share, f"{row.list_usd:,.2f}", f"{row.charges:,}")
+        table.add_row(*keys, _dollars(row.usd), share, _dollars(row.list_usd), f"{row.charges:,}")
     out.print(table)
     if answer.more_rows:
         out.print(Text(f"  and {answer.more_rows} more lines (--limit 0 shows all)", "dim"))
@@ -165,3 +166,7 @@ def _show(question: Question, answer: Answer) -> None:
         out.print(
             Text(f"  and {total:,.2f} {printable(currency)} without a rate, in no sum (--rates)", "yellow")
         )
+
+
+def _dollars(amount: Decimal | None) -> str:
+    return "?" if amount is None else f"{amount:,.2f}"
