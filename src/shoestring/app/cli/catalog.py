@@ -8,19 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from shoestring.app.config import load_settings
+from shoestring.app.config import Settings, load_settings
 from shoestring.app.planning import catalog_in_use, prices_in_use
 from shoestring.catalog.history import history
-from shoestring.catalog.load import embedded
+from shoestring.catalog.load import Catalog, embedded
 from shoestring.domain.errors import BadInput
 from shoestring.workflows.catalog import Filter, difference, hardware, listing, summary
+from shoestring.workflows.compare import MARKETS, compare
 
 
 def command(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Nothing, or: refresh [PROVIDER...] | compare NAME... | diff [SHEET] SHEET | "
+            help="Nothing, or: refresh [PROVIDER...] | compare NAME... | diff [SHEET|now] SHEET|now | "
             "history TYPE REGION."
         ),
     ] = None,
@@ -49,6 +50,9 @@ def command(
 
         refresh_command(words[1:], region=region, accelerator=accelerator, as_json=as_json)
         return
+    if words and words[0] == "compare":
+        _compare(words[1:], provider, region, load_settings({"prices": prices}), as_json=as_json)
+        return
     if words:
         _diff(words, as_json=as_json)
         return
@@ -73,6 +77,9 @@ HARDWARE = (("NAME", "name"), ("BACKEND", "backend"), ("GIB", "memory_gib"), ("G
             ("BF16 TFLOP/S", "bf16_tflops"), ("FP16", "fp16_tflops"), ("W", "tdp_w"))  # fmt: skip
 HISTORY = (("SINCE", "since"), ("ON DEMAND $/H", "on_demand_usd_per_hour"), ("SPOT $/H", "spot_usd_per_hour"),
            ("SOURCE", "source"))  # fmt: skip
+COMPARED = (("WHAT", "accelerator"), ("GIB", "memory_gib"), ("GB/S", "bandwidth_gb_s"),
+            ("BF16 TFLOP/S", "bf16_tflops"), ("W", "tdp_w"), ("ON DEMAND", "on_demand"), ("SPOT", "spot"),
+            ("1 YEAR", "reserved_1y"), ("$/PFLOP/S H", "usd_per_bf16_pflops_hour"))  # fmt: skip
 CHANGES = (
     ("OFFER", "offer_id"),
     ("BEFORE $/H", "before_usd"),
@@ -81,16 +88,43 @@ CHANGES = (
 )
 
 
+def _compare(
+    names: list[str], provider: str | None, region: str | None, settings: Settings, *, as_json: bool
+) -> None:
+    """Accelerators side by side."""
+    catalog, notes = prices_in_use(settings)
+    found = compare(catalog, names, today=datetime.now(UTC).date(), provider=provider, region=region)
+    if as_json:
+        print(json.dumps({"accelerators": found, "notes": notes}, indent=2))
+        return
+    rows = [row | {market: _cheapest(row[market]) for market in MARKETS} for row in found]
+    _print(rows, False, COMPARED, limit=1000)
+    for note in ("$ of one device at the lowest sound price, with who sells it and the price's age", *notes):
+        print(f"note: {note}")
+
+
+def _cheapest(price: dict[str, Any] | None) -> str | None:
+    if price is None:
+        return None
+    return f"{price['usd_per_device_hour']:.4g} {price['offer_id'].split('/')[0]} {price['age_days']}d"
+
+
 def _diff(words: list[str], *, as_json: bool) -> None:
-    """One sheet against the embedded catalog, or two sheets against each other."""
+    """One sheet against the embedded catalog, or two against each other; ``now``: what plans use now."""
     if words[0] != "diff" or len(words) not in (2, 3):
         raise BadInput(
             f"{' '.join(words)!r}: not understood",
-            next_step="shoestring catalog diff [SHEET] SHEET, or history TYPE REGION",
+            next_step="refresh, compare H100 A100, diff [SHEET] SHEET, or history TYPE REGION",
         )
-    sides = [catalog_in_use(Path(w)) for w in words[1:]]
+    sides = [_side(word) for word in words[1:]]
     before = sides[0] if len(sides) == 2 else embedded()
     _print(difference(before, sides[-1]), as_json, CHANGES, limit=1000)
+
+
+def _side(word: str) -> Catalog:
+    if word == "now" and not Path(word).exists():
+        return prices_in_use(load_settings())[0]
+    return catalog_in_use(Path(word))
 
 
 def _print(
