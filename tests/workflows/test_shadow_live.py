@@ -3,20 +3,24 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from shoestring.catalog.candidates import Account
+from shoestring.catalog.load import embedded
 from shoestring.domain.errors import BadInput, ExecutorUnavailable
 from shoestring.domain.offer import Market, Offer
+from shoestring.domain.workload import AcceleratorRequest, Backend, HoursOf, ResourceRequest
 from shoestring.policies.base import Policy
 from shoestring.policies.deadline import Deadline
 from shoestring.policies.greedy import Greedy
 from shoestring.policies.uniform_progress import UniformProgress
 from shoestring.sim.clock import SimClock
 from shoestring.testing import HOUR, a_workload, an_offer
-from shoestring.workflows.shadow_job import ghost
+from shoestring.workflows.shadow_job import ghost, offers_for
 from shoestring.workflows.shadow_live import LiveShadow, ShadowLog, Standing, Turn, watch
 
 EVERY_S = 600.0
@@ -192,3 +196,36 @@ def test_a_clock_that_is_set_back_is_waited_for() -> None:
 
     assert shadow.look(prices.clock.at(HOUR), prices.offers()) == []
     assert shadow.looks == before
+
+
+def test_the_catalog_gives_the_few_offers_that_finish_the_job_for_least() -> None:
+    asked = a_workload(
+        work=HoursOf(hours=20.0, accelerator="H100"),
+        resources=(
+            ResourceRequest(accelerators=(AcceleratorRequest(name="H100", count_min=8, count_max=8),)),
+        ),
+        backend=Backend.CUDA,
+    )
+    found = offers_for(asked, embedded(), Account(), None, now=datetime(2026, 11, 1, tzinfo=UTC))
+    everything = offers_for(
+        asked, embedded(), Account(), None, now=datetime(2026, 11, 1, tzinfo=UTC), all_of_them=True
+    )
+
+    job, offers, hours = found
+    spot = [o for o in offers if o.market is Market.SPOT]
+    assert 0 < len(spot) <= 12 and 0 < len(offers) - len(spot) <= 3
+    assert (
+        set(hours)
+        == {o.accelerator for o in offers}
+        == {a.name for r in job.resources for a in r.accelerators}
+    )
+    assert {o.id for o in offers} < {o.id for o in everything[1]}
+
+
+def test_work_that_nobody_knows_can_not_be_shadowed_on_the_catalog() -> None:
+    asked = a_workload(
+        work=None, resources=(ResourceRequest(accelerators=(AcceleratorRequest(name="H100"),)),)
+    )
+
+    with pytest.raises(BadInput, match="how long the work takes is unknown"):
+        offers_for(asked, embedded(), Account(), None, now=datetime(2026, 11, 1, tzinfo=UTC))

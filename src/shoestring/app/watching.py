@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from shoestring.app.config import Settings
@@ -62,7 +63,14 @@ class CatalogSource:
     def offers(self) -> tuple[Offer, ...]:
         catalog, _ = prices_in_use(self.settings)
         account, _ = account_for(self.workload, self.settings, catalog, all_clouds=self.all_clouds)
-        return offers_for(self.workload, catalog, account, profile_of(self.workload), all_of_them=True)[1]
+        return offers_for(
+            self.workload,
+            catalog,
+            account,
+            profile_of(self.workload),
+            now=datetime.now(UTC),
+            all_of_them=True,
+        )[1]
 
 
 def market_file(
@@ -103,7 +111,7 @@ def catalog_prices(workload: Workload, settings: Settings, *, all_clouds: bool) 
     source = CatalogSource(workload, settings, all_clouds)
     catalog, _ = prices_in_use(settings)
     account, _ = account_for(workload, settings, catalog, all_clouds=all_clouds)
-    job, offers, hours = offers_for(workload, catalog, account, profile_of(workload))
+    job, offers, hours = offers_for(workload, catalog, account, profile_of(workload), now=datetime.now(UTC))
     return Watched(
         workload=job, source=source, clock=REAL_TIME, offers=offers, hours=hours, tells_capacity=False
     )

@@ -28,11 +28,13 @@ def offers_for(
     account: Account,
     profile: Profile | None,
     *,
+    now: datetime,
     all_of_them: bool = False,
 ) -> tuple[Workload, tuple[Offer, ...], Mapping[str, float]]:
     """The job in the catalog's names, the offers cheapest to finish it on, and hours of work by accelerator.
 
     Args:
+        now: what is billed ahead or ends at a moment is counted from it.
         all_of_them: every offer that the job may use, not the cheapest few.
 
     Raises:
@@ -54,6 +56,7 @@ def offers_for(
         hours=lambda shape: hours_on(shape, job.work, known, catalog.accelerators),
         profile=profile,
         resume_proven=True,
+        now=now,
     )
     ranked = sorted(
         (u for u in found.usable if u.offer.price.usd_per_hour is not None),
