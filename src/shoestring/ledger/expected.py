@@ -13,8 +13,8 @@ class Expected:
     """A recommendation with the range of what it saves in as many days again as were looked at.
 
     Attributes:
-        kind: ``idle`` | ``unused_commitment`` | ``kept_checkpoints`` | ``spot`` | ``commitment`` |
-            ``cheaper_region``. subject: whose or what, e.g. a team.
+        kind: ``idle`` | ``unused_commitment`` | ``renew_less`` | ``kept_checkpoints`` | ``stop_early`` |
+            ``oversized_memory`` | ``spot`` | ``commitment`` | ``cheaper_region``. subject: whose or what, e.g. a team.
     """
 
     kind: str

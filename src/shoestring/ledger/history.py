@@ -17,7 +17,7 @@ from shoestring.domain.facts import (
     SweptOrphan,
 )
 from shoestring.domain.fleet import Launch, Reason, Release
-from shoestring.domain.run import Attempt, Observation, Outcome, RunState
+from shoestring.domain.run import Attempt, Heartbeat, Observation, Outcome, RunState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,7 @@ class RunHistory:
         until: end of a run that is over, else the time of asking.
         refused_launches: launches that met no capacity or a refusal; they cost nothing.
         deadline: the newest one asked for; None if there was none.
+        trail: every heartbeat that was seen, in the order of their moments.
     """
 
     submitted: RunSubmitted
@@ -52,6 +53,7 @@ class RunHistory:
     refused_launches: int = 0
     orphans_ended: int = 0
     deadline: datetime | None = None
+    trail: tuple[Heartbeat, ...] = ()
 
 
 def history_of(facts: Iterable[Fact], run_id: str, now: datetime) -> RunHistory:
@@ -81,6 +83,7 @@ def history_of(facts: Iterable[Fact], run_id: str, now: datetime) -> RunHistory:
         refused_launches=sum(fold.was_refused(launch) for launch in fold.launches.values()),
         orphans_ended=fold.orphans,
         deadline=fold.deadline or _deadline_of(fold.submitted),
+        trail=tuple(fold.beats[at] for at in sorted(fold.beats)),
     )
 
 
@@ -96,6 +99,7 @@ class _Fold:
     releases: list[Intended] = field(default_factory=list)
     orphans: int = 0
     deadline: datetime | None = None
+    beats: dict[datetime, Heartbeat] = field(default_factory=dict)
 
     def take(self, fact: Fact) -> None:
         match fact:
@@ -109,6 +113,8 @@ class _Fold:
                 self.results[fact.action_id] = fact.result
             case Observed(observation=seen):
                 self.observations[seen.attempt_id] = _newest(self.observations.get(seen.attempt_id), seen)
+                if seen.heartbeat is not None:
+                    self.beats[seen.heartbeat.at] = seen.heartbeat
             case StateChanged():
                 self.state, self.state_at, self.cause = fact.state, fact.at, fact.cause
             case Asked(deadline=datetime() as deadline):

@@ -39,7 +39,7 @@ def reported_metrics(runs: Iterable[RunWork]) -> tuple[str, ...]:
     """The metrics that runs reported, those of most runs first; ``loss`` is the heartbeat's own, and comes last."""
     counts: dict[str, int] = {}
     for run in runs:
-        names = {name for beat in run.beats for name in beat.metrics}
+        names = set(run.metric_names)
         names |= {LOSS for beat in run.beats if beat.loss is not None}
         for name in names:
             counts[name] = counts.get(name, 0) + 1
@@ -87,4 +87,5 @@ def _value(run: RunWork, metric: str) -> float | None:
         value = beat.metrics.get(metric, beat.loss if metric == LOSS else None)
         if value is not None and isfinite(value):
             return value
-    return None
+    tracked = run.tracked.get(metric)
+    return tracked if tracked is not None and isfinite(tracked) else None

@@ -8,7 +8,7 @@ from decimal import Decimal
 from shoestring.domain.charge import Charge
 from shoestring.domain.facts import Fact
 from shoestring.domain.lateness import Lateness
-from shoestring.domain.run import Attempt, ExitKind, RunState
+from shoestring.domain.run import Attempt, ExitKind, Heartbeat, RunState
 from shoestring.domain.units import money, seconds_between
 from shoestring.domain.usage import CostPart, UsageKind, UsageRecord
 from shoestring.ledger.baseline import (
@@ -71,6 +71,7 @@ class Receipt:
         goodput: useful hours over hours held (rounding included); None before anything was held.
         saving: against ``baseline``; only for a run that has succeeded, else unknown.
         unrated: uses without a known price, outside every sum.
+        trail: every heartbeat that was seen, oldest first.
         in_time: whether the run succeeded by its deadline; None without a deadline, or while it may still.
         lateness: by how much it is late and why; None in time, or where nobody has looked into it.
     """
@@ -105,6 +106,7 @@ class Receipt:
     charges: tuple[Charge, ...] = field(repr=False)
     billed_usd: Decimal | None = None
     lateness: Lateness | None = None
+    trail: tuple[Heartbeat, ...] = field(default=(), repr=False)
 
 
 def receipt(
@@ -170,6 +172,7 @@ def receipt(
         in_time=_in_time(history),
         usage=usage,
         charges=rated.charges,
+        trail=history.trail,
     )
 
 

@@ -27,6 +27,9 @@ class Chain:
         list_usd: of all charges but lost work and checkpoints, which no price list would have asked for.
         negotiated_usd, commitment_usd, spot_usd, other_usd: taken off.
         unused_commitment_usd, lost_work_usd, checkpoint_usd: put on, at what they cost.
+
+    What better data or a smaller model saved is no step yet: nothing records a proven verdict with its dollars, and
+    it would be a step between spot and lost work that lowers both the list price of the same result and the sum.
     """
 
     run_id: str | None

@@ -6,12 +6,15 @@ from datetime import date
 from typing import Any
 
 from shoestring.domain.units import money
-from shoestring.ledger.expected import Expected, expected
+from shoestring.ledger.commitments import not_to_renew
+from shoestring.ledger.expected import Expected, by_size, expected
 from shoestring.ledger.receipt import Receipt
 from shoestring.ledger.savings import Avoided, BilledSum, Realized, avoided, realized
+from shoestring.ledger.stop_early import stop_early
 from shoestring.store.answers import Condition, Question, ask, counted_parts, in_usd
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import ident
+from shoestring.workflows.waste import commitment_uses
 
 NO_TEAM = "(no team)"
 DAYS_AHEAD = 30  # where the period has no bounds
@@ -51,12 +54,14 @@ def _expected(
     by_team = ask(store, Question(by=("team",), since=since, until=until, where=(idle,)))
     everything = ask(store, Question(by=("charge",), since=since, until=until))
     days = DAYS_AHEAD if since is None or until is None else (until - since).days
-    return expected(
+    wasted = expected(
         {row.keys[0] or NO_TEAM: row.known_usd for row in by_team.rows},
         everything.unused_usd,
         ended,
         days=days,
     )
+    smaller = not_to_renew(commitment_uses(store, since=since, until=until))
+    return by_size((*wasted, *smaller, *stop_early(ended)))
 
 
 def billed_sums(store: ChargeStore, since: date | None, until: date | None) -> list[BilledSum]:

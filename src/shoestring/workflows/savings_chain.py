@@ -10,6 +10,9 @@ from shoestring.store.charges import ChargeStore
 from shoestring.workflows.savings import price_sums
 
 RUNS_SHOWN = 50
+NO_LEVERS = (
+    "data and model levers: none recorded; only a proven verdict could be booked here, and there is none yet"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +34,12 @@ def savings_chains(store: ChargeStore, *, since: date | None, until: date | None
 
 def chains_json(found: Chains) -> dict[str, Any]:
     """Chains as plain data: signed steps, and what they add up to."""
-    return {"total": _chain(found.total), "runs": [_chain(c) for c in found.runs]}
+    return {
+        "total": _chain(found.total),
+        "runs": [_chain(c) for c in found.runs],
+        "data_and_model_usd": None,
+        "data_and_model_note": NO_LEVERS,
+    }
 
 
 def _chain(found: Chain) -> dict[str, Any]:

@@ -13,11 +13,14 @@ from shoestring.app.cli._show import console, print_json
 from shoestring.catalog.load import embedded
 from shoestring.domain.text import printable
 from shoestring.ledger.expected import by_size
+from shoestring.ledger.right_size import oversized
 from shoestring.workflows.costs import day_of
 from shoestring.workflows.lookback import booked_uses
 from shoestring.workflows.recommend import recommended
+from shoestring.workflows.run_lines import in_days
 from shoestring.workflows.savings import SavingsReport, savings, savings_json
-from shoestring.workflows.savings_chain import Chains, chains_json, savings_chains
+from shoestring.workflows.savings_chain import NO_LEVERS, Chains, chains_json, savings_chains
+from shoestring.workflows.waste import memory_uses
 
 MOST = 10
 
@@ -34,9 +37,11 @@ def command(
 
     store = booked_ledger(ledger)
     first, last = day_of(since, "--since"), day_of(until, "--until")
-    report = savings(store, all_receipts(), since=first, until=last)
-    uses = booked_uses(store, embedded(), today=datetime.now(UTC).date(), since=first, until=last)
-    report = replace(report, expected=by_size((*report.expected, *recommended(uses))))
+    receipts, catalog = all_receipts(), embedded()
+    report = savings(store, receipts, since=first, until=last)
+    uses = booked_uses(store, catalog, today=datetime.now(UTC).date(), since=first, until=last)
+    smaller = oversized(memory_uses(in_days(receipts, first, last), catalog))
+    report = replace(report, expected=by_size((*report.expected, *recommended(uses), *smaller)))
     if as_json:
         print_json(
             savings_json(report) | {"chains": chains_json(savings_chains(store, since=first, until=last))}
@@ -58,6 +63,7 @@ def _show_chains(found: Chains) -> None:
     out = console()
     out.print(Text("from list price to paid, step by step, in $", "bold"))
     out.print(table)
+    out.print(Text(f"  {NO_LEVERS}", "dim"))
 
 
 def _show(report: SavingsReport) -> None:
