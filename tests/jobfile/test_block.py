@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shoestring.domain.workload import Flops, Goal, HoursOf, Probe, Residency, Steps
+from shoestring.domain.model import Method, ModelKind, ModelSpec, Optimizer, Precision, Recompute, Sharding
+from shoestring.domain.workload import Flops, Goal, HoursOf, Probe, Residency, Steps, Tokens
 from tests.jobfile.given import error, errors, read, workload
 
 
@@ -202,3 +203,42 @@ def test_a_deadline_that_the_work_cannot_keep_is_refused(text: str, message: str
 def test_a_deadline_is_not_judged_where_the_work_is_not_known(tmp_path: Path) -> None:
     text = "resources: {accelerators: {A100: 1, H100: 1}}\nshoestring: {work: 10h on A100, deadline: 9h}"
     assert workload(tmp_path, text).deadline_s == 9 * 3600
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("7B", ModelSpec(params=7e9)),
+        ("350M", ModelSpec(params=350e6)),
+        ("{params: 1.5e9, precision: FP32}", ModelSpec(params=1.5e9, precision=Precision.FP32)),
+        (
+            "{params: 47B, active_params: 13B, kind: moe, optimizer: adamw_8bit, method: lora, sharding: fsdp}",
+            ModelSpec(params=47e9, active_params=13e9, kind=ModelKind.MOE, optimizer=Optimizer.ADAMW_8BIT,
+                      method=Method.LORA, sharding=Sharding.FSDP),
+        ),
+        (
+            "{params: 7B, batch: 4, sequence: 4096, tensor_parallel: 2, activation_checkpointing: true}",
+            ModelSpec(params=7e9, batch=4, sequence=4096, tensor_parallel=2, recompute=Recompute.FULL),
+        ),
+    ],
+)  # fmt: skip
+def test_a_model_by_its_size_or_by_how_it_is_trained(written: str, meant: ModelSpec, tmp_path: Path) -> None:
+    assert asked(tmp_path, "model", written).model == meant
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["7X", "0", "-7B", "nan", "1e99", "[7B]", "{precision: bf16}", "{params: 7B, precision: bf15}",
+     "{params: 7B, layers: 0}", "{params: 7B, active_params: 8B}", "{params: 7B, sharding: zero4}",
+     "{params: 7B, batch: 1.5}", "{params: 7B, colour: red}", "{params: true}", "{params: 7B, vocab: 1e9}"],
+)  # fmt: skip
+def test_a_model_that_makes_no_sense_is_refused(written: str, tmp_path: Path) -> None:
+    found = errors(tmp_path, f"run: python train.py\nshoestring:\n  model: {written}\n")
+    assert all("model" in place for place in found)
+
+
+def test_tokens_need_a_model(tmp_path: Path) -> None:
+    found = workload(tmp_path, "shoestring: {work: {tokens: 20B}, model: 7B}\n")
+
+    assert found.work == Tokens(tokens=20e9)
+    assert "without the model's size" in error(tmp_path, "shoestring: {work: {tokens: 20B}}\n").message

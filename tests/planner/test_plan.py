@@ -17,6 +17,7 @@ from shoestring.catalog.load import Catalog, embedded
 from shoestring.catalog.quotas import Quotas
 from shoestring.catalog.sanity import suspect
 from shoestring.domain.errors import BadInput, JobFileInvalid
+from shoestring.domain.model import ModelSpec, Sharding
 from shoestring.domain.plan import Plan
 from shoestring.domain.run import Profile
 from shoestring.domain.units import GIB
@@ -343,3 +344,49 @@ def test_json_has_the_agreed_keys(tmp_path: Path) -> None:
         "fix",
     }
     assert not (tmp_path / "records.db").exists()
+
+
+def test_a_model_that_does_not_fit_is_refused_with_what_to_loosen_and_by_how_much() -> None:
+    job = replace(JOB, resources=asking("A100", "H100", count=1), model=ModelSpec(params=7e9))
+    found = planned(job)
+    refused = next(r for r in found.rejected if r.group == "memory_device")
+
+    assert found.chosen is None
+    assert (
+        "26 more than its 80" in refused.reason
+        and "weights 13.0, gradients 13.0, optimizer 78.2" in refused.reason
+    )
+    assert refused.fix and "`sharding: fsdp`" in refused.fix and "106 GiB" in refused.fix
+    sharded = replace(job, resources=asking("H100"), model=ModelSpec(params=7e9, sharding=Sharding.FSDP))
+    assert planned(replace(sharded, work=HoursOf(hours=10, accelerator="H100"))).chosen is not None
+
+
+def test_what_was_measured_on_an_accelerator_counts_more_than_the_formula_and_the_host_counts_nothing() -> (
+    None
+):
+    job = replace(JOB, model=ModelSpec(params=1e12))
+    profile = Profile(code_sha256="x", world_size=1, measured_at=NOW, source="probe", memory_peak_bytes=GIB,
+                      accelerator="A100-80GB-SXM")  # fmt: skip
+
+    assert planned(job, profile=profile).chosen is not None
+    on_host = replace(profile, accelerator="cpu", memory_peak_bytes=500 * GIB)
+    assert planned(job, profile=on_host).chosen is None
+    assert planned(JOB, profile=on_host).chosen is not None
+
+
+def test_a_save_that_outlasts_the_notice_is_known_from_the_size_of_the_model() -> None:
+    job = replace(JOB, model=ModelSpec(params=70e9, sharding=Sharding.FSDP), num_nodes=2)
+    found = planned(
+        replace(job, resources=asking("H100"), work=HoursOf(hours=40, accelerator="H100")), choices=PROVEN
+    )
+
+    note = next(n for n in found.notes if n.startswith("A save"))
+    assert "980 GB takes about 245 s" in note and "at most 120 s" in note
+
+
+def test_spot_is_never_chosen_by_a_bound_that_nobody_looked_at() -> None:
+    found = planned(choices=PROVEN)
+    simulated = [o for o in found.options if o.market == "spot" and o is not found.baseline]
+
+    assert simulated and all("simulated" in o.flags for o in simulated)
+    assert groups(found)["not_simulated"] > 0

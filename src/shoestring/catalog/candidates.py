@@ -15,13 +15,12 @@ from shoestring.catalog.reserved import Reserved
 from shoestring.domain.offer import Market, Offer, StartRule
 from shoestring.domain.plan import WorkRange
 from shoestring.domain.run import Profile
-from shoestring.domain.units import GIB
 from shoestring.domain.workload import Workload
 from shoestring.planner.asked import save_s
-from shoestring.planner.feasible import Refusal, feasible
+from shoestring.planner.feasible import Refusal, feasible, memory
 from shoestring.planner.hazard import scale_of
+from shoestring.planner.scaling import Shape
 from shoestring.planner.screen import Candidates
-from shoestring.planner.work import Shape
 
 _CONTRACT = Refusal(
     code="commitment",
@@ -146,10 +145,9 @@ def _look(
         refusal := account.quotas.refusal(offer, device.family, workload.num_nodes)
     ):
         return refusal
-    peak = profile.memory_peak_bytes if profile else None
-    if peak and device.memory_gib and peak > device.memory_gib * GIB:
-        text = f"the job used {peak / GIB:.1f} GiB, {device.name} has {device.memory_gib:g}"
-        return Refusal(code="memory_device", text=text, fix="shard the model, or a smaller batch")
+    too_large, words = memory(workload, device, offer.accelerator_count * workload.num_nodes, profile)
+    if too_large is not None:
+        return too_large
     shape = Shape(accelerator=device.name, count=offer.accelerator_count, nodes=workload.num_nodes)
     work = hours(shape)
     if work is None:
@@ -167,7 +165,7 @@ def _look(
         row=row,
         offer=offer,
         work=work,
-        flags=_estimate_flags(offer, work, workload, profile, device.bf16_tflops),
+        flags=(*_estimate_flags(offer, work, workload, profile, device.bf16_tflops), *words),
     )
 
 

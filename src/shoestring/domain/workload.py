@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from shoestring.domain.model import ModelSpec
 from shoestring.domain.units import SECONDS_PER_HOUR
 
 
@@ -54,11 +55,19 @@ class Flops:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Work given as tokens to train on; with the size of the job's model that makes FLOPs."""
+
+    tokens: float
+    mfu: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """Work unknown: to be measured by ``shoestring probe``."""
 
 
-Work = HoursOf | Steps | Flops | Probe
+Work = HoursOf | Steps | Flops | Tokens | Probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +194,7 @@ class Workload:
         deadline_s: seconds from submission within which the job must have ended; None if there is none.
         deadline_at: the same as a moment; at most one of the two is given in a file.
         budget_usd: the run may not cost more; None means no limit.
+        model: what is trained; None if the file does not say.
         labels: team, project, experiment, model, dataset ... for the ledger.
     """
 
@@ -197,6 +207,7 @@ class Workload:
     num_nodes: int = 1
     resources: tuple[ResourceRequest, ...] = (ResourceRequest(),)
     work: Work | None = None
+    model: ModelSpec | None = None
     deadline_s: float | None = None
     deadline_at: datetime | None = None
     budget_usd: Decimal | None = None

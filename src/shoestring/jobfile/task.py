@@ -105,6 +105,7 @@ def _asked(block: Block, resources: Resources) -> dict[str, Any]:
     return {
         "resources": resources.requests,
         "work": block.work,
+        "model": block.model,
         "deadline_s": block.deadline.seconds if block.deadline else None,
         "deadline_at": block.deadline.at if block.deadline else None,
         "budget_usd": block.budget,

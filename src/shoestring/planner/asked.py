@@ -9,7 +9,8 @@ from shoestring.domain.run import Profile
 from shoestring.domain.units import SECONDS_PER_HOUR, seconds_between
 from shoestring.domain.workload import AcceleratorRequest, Workload
 from shoestring.planner.estimate import Terms
-from shoestring.planner.work import Shape
+from shoestring.planner.memory import checkpoint_size
+from shoestring.planner.scaling import Shape
 
 WRITE_BYTES_PER_S = (
     2e9  # assumed, of one node to object storage or a shared disk; no measured figure is known
@@ -57,9 +58,21 @@ def save_s(workload: Workload, profile: Profile | None) -> float | None:
 
 
 def checkpoint_bytes(workload: Workload, profile: Profile | None) -> int | None:
-    """Size of one checkpoint: declared, else measured."""
-    declared = workload.checkpoint.size_bytes
-    return declared if declared is not None or profile is None else profile.checkpoint_bytes
+    """Size of one checkpoint: declared, else measured, else by the model's size; None if nothing is known."""
+    for known in (workload.checkpoint.size_bytes, profile.checkpoint_bytes if profile else None):
+        if known is not None:
+            return known
+    return None if workload.model is None else checkpoint_size(workload.model)
+
+
+def restore_s(workload: Workload, profile: Profile | None) -> float | None:
+    """Seconds that a restart takes beside the boot: measured, declared, or a minute and reading the checkpoint."""
+    for known in (profile.restore_s if profile else None, workload.checkpoint.restore_s):
+        if known is not None:
+            return known
+    size = checkpoint_bytes(workload, profile)
+    usual = Terms().restore_h * SECONDS_PER_HOUR
+    return None if size is None else usual + size / workload.num_nodes / WRITE_BYTES_PER_S
 
 
 def deadline_h(workload: Workload, now: datetime) -> float | None:
@@ -73,11 +86,10 @@ def terms_of(workload: Workload, profile: Profile | None, deadline: float | None
     """Boot, restore and save: measured before declared before assumed. ``deadline`` in hours."""
     spec, usual = workload.checkpoint, Terms()
     boot = profile.boot_s if profile else None
-    restore = profile.restore_s if profile else None
     return Terms(
         nodes=workload.num_nodes,
         boot_h=_hours(usual.boot_h, boot),
-        restore_h=_hours(usual.restore_h, restore, spec.restore_s),
+        restore_h=_hours(usual.restore_h, restore_s(workload, profile)),
         save_h=_hours(usual.save_h, save_s(workload, profile)),
         interval_h=None if spec.interval_s is None else max(spec.interval_s, SHORTEST_S) / SECONDS_PER_HOUR,
         deadline_h=deadline,

@@ -3,18 +3,28 @@
 from dataclasses import dataclass
 
 from shoestring.domain.offer import Market, Offer
+from shoestring.domain.plan import Accelerator
+from shoestring.domain.run import Profile
+from shoestring.domain.units import GIB
 from shoestring.domain.workload import AcceleratorRequest, ResourceRequest, Workload
+from shoestring.planner.memory import activations, misfit, tight
 
 OWNED = "owned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why an offer may not be used. ``fix``: what the user can do about it; None if nothing."""
+    """Why an offer may not be used.
+
+    Attributes:
+        fix: what the user can do about it; None if nothing. short: by how much it misses, to name the nearest
+            miss of its kind; 0 where that is no question of more or less.
+    """
 
     code: str
     text: str
     fix: str | None = None
+    short: float = 0.0
 
 
 def _because(code: str, text: str, fix: str | None) -> Refusal:
@@ -101,7 +111,9 @@ def _sizes(request: ResourceRequest, offer: Offer) -> list[Refusal]:
     ):
         if wanted is not None and has is not None and has < wanted:
             text = f"{wanted:g} {what} are asked for, the offer has {has:g}"
-            found.append(_because(what, text, f"loosen `{what}`"))
+            found.append(
+                Refusal(code=what, text=text, fix=f"loosen `{what}` by {wanted - has:g}", short=wanted - has)
+            )
     return found
 
 
@@ -135,5 +147,42 @@ def _market(request: ResourceRequest, offer: Offer) -> list[Refusal]:
     cap, price = request.max_hourly_usd, offer.price.usd_per_hour
     if cap is not None and price is not None and price > cap:
         text = f"{price:.4g} $/h is above max_hourly_cost {cap:g}"
-        found.append(_because("max_hourly_cost", text, "raise `max_hourly_cost`"))
+        over = float(price - cap)
+        fix = f"raise `max_hourly_cost` to {price:.4g}"
+        found.append(Refusal(code="max_hourly_cost", text=text, fix=fix, short=over))
     return found
+
+
+def memory(
+    workload: Workload, device: Accelerator, devices: float, profile: Profile | None
+) -> tuple[Refusal | None, tuple[str, ...]]:
+    """Whether the job fits on devices of this kind: what was measured on an accelerator, else the formulas.
+
+    Returns:
+        A refusal or None, and flags: ``tight_memory``, and ``activations_unknown`` where the formulas count none.
+    """
+    has = device.memory_gib
+    if has is None:
+        return None, ("memory_unknown",) if workload.model else ()
+    if profile is not None and profile.memory_peak_bytes and profile.accelerator != "cpu":
+        peak = profile.memory_peak_bytes / GIB
+        if peak <= has:
+            return None, ()
+        text = f"the job used {peak:.1f} GiB, {device.name} has {has:g}"
+        fix = f"shard the model, or a smaller batch: {peak - has:.1f} GiB less"
+        return Refusal(code="memory_device", text=text, fix=fix, short=peak - has), ()
+    if workload.model is None:
+        return None, ()
+    found = misfit(workload.model, devices, has)
+    if found is None:
+        words = [("tight_memory", tight(workload.model, devices, has)),
+                 ("activations_unknown", activations(workload.model) is None)]  # fmt: skip
+        return None, tuple(word for word, on in words if on)
+    if found.short_gib <= 0:
+        text = f"`tensor_parallel: {workload.model.tensor_parallel}` needs as many devices, the gang has {devices:g}"
+        return Refusal(code="memory_device", text=text, fix="ask for more devices", short=1.0), ()
+    text = (
+        f"{workload.model.params / 1e9:g}B parameters take {found.needed_gib:.0f} GiB on each of {devices:g} "
+        f"{device.name} ({found.demand.describe()}), {found.short_gib:.0f} more than its {has:g}"
+    )
+    return Refusal(code="memory_device", text=text, fix=" or ".join(found.fixes), short=found.short_gib), ()

@@ -2,6 +2,8 @@
 
 Only what may be taken away is simulated: for capacity that stays the closed form is exact. A finalist is one
 that could beat the best guaranteed offer even if its policy were as good as a perfect mix of spot and fallback.
+They are looked at by that bound, best first, until none of the rest could beat what is settled: a row that nobody
+looked at is never chosen on the strength of its bound.
 """
 
 import math
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from shoestring.domain.offer import Offer
 from shoestring.domain.plan import WorkRange
 from shoestring.planner.estimate import Terms
-from shoestring.planner.frontier import Scored, Wishes
+from shoestring.planner.frontier import Scored, Wishes, admissible
 from shoestring.planner.lived import Lived
 from shoestring.planner.rollout import Outcomes, fallback_for, rollout
 from shoestring.planner.screen import Estimates
@@ -24,6 +26,8 @@ from shoestring.policies.base import Policy
 Floats = NDArray[np.float64]
 
 MOST, SAMPLES, SEED = 4, 24, 20261124
+OFTEN, FEWEST = 40.0, 6  # losses from which on fewer lives do, and how many at least
+CHURN = 500.0  # losses above which a job is not worth a look: it would hardly train
 PER_KIND = 2  # zones of one kind: the best ones stand for the others
 HOPE = 1.05  # a finalist's bound may be so much above the best guaranteed cost
 
@@ -51,11 +55,11 @@ def lived_through(
     Args:
         offers, work: of each row. rows: those that may be chosen; the others are left as they are.
     """
-    found = finalists(s, offers, rows, terms)
-    if not found:
-        return s
     simulated: dict[int, Outcomes] = {}
-    for f in found:
+    settled = s
+    for f in finalists(s, offers, rows, terms):
+        if len(simulated) == MOST or f.bound_usd >= _best_settled(settled, offers, rows, wishes, simulated):
+            break  # the rest could not be cheaper, or would take too long to look at
         course = Course(
             offer=offers[f.row],
             fallback=f.fallback,
@@ -67,13 +71,29 @@ def lived_through(
             data_usd=float(s.candidates.data_usd[f.row]),
             storage_usd_per_hour=float(s.candidates.storage_usd_per_hour[f.row]),
         )
-        simulated[f.row] = rollout(course, policy, samples=SAMPLES, seed=SEED)
-    lived = _lived(s, simulated, terms)
-    return replace(s, estimates=lived.over(s.estimates), lived=lived)
+        lost = float(s.estimates.losses[f.row])
+        simulated[f.row] = rollout(course, policy, samples=_samples(lost), seed=SEED)
+        lived = _lived(s, simulated, terms)
+        settled = replace(s, estimates=lived.over(s.estimates), lived=lived)
+    return settled
+
+
+def _best_settled(
+    s: Scored, offers: Sequence[Offer], rows: Sequence[int], wishes: Wishes, simulated: Mapping[int, Outcomes]
+) -> float:
+    """Cost of the best row that needs no further look: one that stays, or that was lived through."""
+    known = [i for i in rows if not offers[i].market.preemptible or i in simulated]
+    fit = np.intersect1d(admissible(s, wishes)[0], np.array(known, dtype=np.intp))
+    return float(s.estimates.cost_usd[fit].min()) if len(fit) else math.inf
+
+
+def _samples(lost: float) -> int:
+    """Fewer lives of a job that is lost often: each is a mean over many losses already, and takes as long."""
+    return int(np.clip(SAMPLES * OFTEN / max(lost, 1.0), FEWEST, SAMPLES))
 
 
 def finalists(s: Scored, offers: Sequence[Offer], rows: Sequence[int], terms: Terms) -> tuple[Finalist, ...]:
-    """The rows worth a simulation, most promising first."""
+    """The rows worth a simulation, most promising first; the best zones of a kind stand for the others."""
     prices = {o.id: float(o.price.usd_per_hour or math.inf) for o in offers}
     stays = [i for i in rows if not offers[i].market.preemptible]
     guaranteed = _by_shape([offers[i] for i in stays if offers[i].market.at_once])
@@ -81,7 +101,7 @@ def finalists(s: Scored, offers: Sequence[Offer], rows: Sequence[int], terms: Te
     best = min((float(s.estimates.cost_usd[i]) for i in in_time), default=math.inf)
     hopeful = []
     for i in rows:
-        if offers[i].market.preemptible:
+        if offers[i].market.preemptible and s.estimates.losses[i] <= CHURN:
             fallback = fallback_for(offers[i], guaranteed.get(_shape(offers[i]), ()), prices)
             bound = bound_usd(s, i, fallback, terms)
             if math.isfinite(bound) and bound <= HOPE * best:
@@ -89,8 +109,7 @@ def finalists(s: Scored, offers: Sequence[Offer], rows: Sequence[int], terms: Te
     hopeful.sort(key=lambda f: (f.bound_usd, s.ids[f.row]))
     kept: list[Finalist] = []
     for f in hopeful:
-        alike = sum(s.kinds[k.row] == s.kinds[f.row] for k in kept)
-        if alike < PER_KIND and len(kept) < MOST:
+        if sum(s.kinds[k.row] == s.kinds[f.row] for k in kept) < PER_KIND:
             kept.append(f)
     return tuple(kept)
 

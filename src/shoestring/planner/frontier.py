@@ -15,6 +15,7 @@ from shoestring.planner.starts import Starts
 
 SURE = 0.95  # chance of meeting the deadline that an option must have to be chosen
 SHOWN = 12
+PATIENCE, PATIENCE_H = 20.0, 24.0  # a finish beyond so many times the work (and a day) is no way to run a job
 Rows = NDArray[np.intp]
 
 
@@ -65,9 +66,9 @@ def score(
 
 
 def admissible(s: Scored, w: Wishes) -> tuple[Rows, Rows, Rows]:
-    """Rows that end, in time and within the budget; rows too late (or never ending); rows too dear."""
+    """Rows that end (with some patience), in time and within the budget; rows too late; rows too dear."""
     e = s.estimates
-    ends = np.isfinite(e.finish_h)
+    ends = np.isfinite(e.finish_h) & (e.finish_h <= np.maximum(PATIENCE * s.candidates.mid_h, PATIENCE_H))
     in_time = ends if w.deadline_h is None else ends & (e.p_deadline >= SURE)
     cheap = np.full(len(ends), True) if w.budget_usd is None else e.cost_usd <= w.budget_usd
     late, dear = np.flatnonzero(~in_time), np.flatnonzero(in_time & ~cheap)

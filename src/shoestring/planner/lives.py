@@ -73,10 +73,13 @@ def _draw(chance: Floats, rng: np.random.Generator, count: int) -> Floats:
 
 
 def drawn_work_h(work: WorkRange, rng: np.random.Generator) -> float:
-    """Hours of work: log-normal with the range's ends as its 10th and 90th percentile, on either side alone."""
+    """Hours of work: log-normal on either side of a median, as wide as the range; its mean is the range's middle."""
     draw = float(rng.normal())
-    end = work.high_h if draw > 0 else work.low_h
-    return float(work.mid_h * (end / work.mid_h) ** (abs(draw) / Z90))
+    down, up = (abs(math.log(end / work.mid_h)) / Z90 for end in (work.low_h, work.high_h))
+    mean = sum(
+        math.exp(s**2 / 2) * (1 + math.erf(sign * s / math.sqrt(2))) / 2 for s, sign in ((up, 1), (down, -1))
+    )
+    return float(work.mid_h * math.exp(draw * (up if draw > 0 else down)) / mean)
 
 
 def positive(mean: float, spread: float, rng: np.random.Generator) -> float:

@@ -86,7 +86,7 @@ def _alike(c: Candidates, t: Terms, scale: float, free_s: float) -> Estimates:
         held = np.where(c.storage_usd_per_hour > 0, c.storage_usd_per_hour * finish, 0.0)
         hours = np.where(np.isfinite(up), c.data_h + way.billed_h, np.inf)
         cost = variable * _billed_h(hours, way.losses, c) + c.data_usd + held
-        spread = np.log(c.high_h / c.low_h) / (2 * Z90)
+        spread = np.log(c.high_h / c.mid_h) / Z90  # the upper half: costs and deadlines hang on it
         base = (spread * (up - t.boot_h)) ** 2 + (BOOT_SPREAD * t.boot_h) ** 2 * (1 + way.losses)
         v_finish = base + way.elapsed_variance
         energy = c.power_kw * (c.data_h + up)

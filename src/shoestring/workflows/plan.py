@@ -15,7 +15,7 @@ from shoestring.catalog.resolve import absent, resolved
 from shoestring.catalog.sanity import flags as price_flags
 from shoestring.catalog.sanity import suspect
 from shoestring.domain.offer import Market
-from shoestring.domain.plan import Option, Plan, Rejection, Sensitivity, WorkRange
+from shoestring.domain.plan import Option, Plan, Rejection, WorkRange
 from shoestring.domain.run import Profile
 from shoestring.domain.workload import Workload
 from shoestring.planner.asked import (
@@ -27,23 +27,16 @@ from shoestring.planner.asked import (
     terms_of,
 )
 from shoestring.planner.finalists import lived_through
-from shoestring.planner.frontier import (
-    Scored,
-    Wishes,
-    admissible,
-    frontier,
-    probe_saves,
-    ranked,
-    score,
-    second,
-    shifts,
-)
+from shoestring.planner.frontier import Scored, Wishes, admissible, frontier, ranked, score, second
+from shoestring.planner.scaling import Shape
 from shoestring.planner.starts import Start, Starts, next_start_h
-from shoestring.planner.work import Shape, hours_on, known_work
+from shoestring.planner.work import hours_on, known_work
 from shoestring.policies.base import Policy
 from shoestring.policies.uniform_progress import UniformProgress
 from shoestring.workflows.plan_options import OptionMaker, to_json
-from shoestring.workflows.plan_rejections import cautions, groups, limits, rejection
+from shoestring.workflows.plan_reasons import probe_worth_usd, reasons, sensitivity
+from shoestring.workflows.plan_rejections import cautions, groups
+from shoestring.workflows.plan_standing import doubts, standing
 
 _ALSO = "cheaper or sooner in its kind"
 
@@ -115,7 +108,9 @@ class _Planning:
 
     def hours(self, shape: Shape) -> WorkRange | None:
         if shape not in self._hours:
-            self._hours[shape] = hours_on(shape, self.workload.work, self.known, self.catalog.accelerators)
+            self._hours[shape] = hours_on(
+                shape, self.workload.work, self.known, self.catalog.accelerators, self.workload.model
+            )
         return self._hours[shape]
 
     def plan(self, notes: tuple[str, ...]) -> Plan:
@@ -126,25 +121,20 @@ class _Planning:
         wishes = self._wishes()
         doubtful = self._doubtful(found.usable)
         scored, usable = self._simulated(scored, usable, doubtful, wishes)
-        trusted, late, dear = (np.setdiff1d(rows, doubtful) for rows in admissible(scored, wishes))
-        order = ranked(scored, trusted, wishes.goal)
+        stands = standing(scored, usable, doubtful, wishes, simulates=not self.relative)
+        order = ranked(scored, stands.open, wishes.goal)
         chosen = order[0] if order else None
         runner_up = second(scored, order) if len(order) > 1 else None
         baseline = self._baseline(maker)
         shown = list(dict.fromkeys([*order[:1], *([runner_up] if runner_up is not None else []),
-                                    *frontier(scored, trusted)]))  # fmt: skip
+                                    *frontier(scored, stands.open)]))  # fmt: skip
         rows = sorted(shown, key=lambda i: (scored.estimates.cost_usd[i], scored.ids[i]))
-        reasons = self._reasons(scored, order, chosen, runner_up, baseline)
+        why = reasons(scored, order, runner_up, baseline, wishes, self.workload.goal)
         options = {
-            i: maker.option(scored, i, usable[i], self._with_rule(scored, i, reasons.get(i, _ALSO)))
-            for i in rows
+            i: maker.option(scored, i, usable[i], self._with_rule(scored, i, why.get(i, _ALSO))) for i in rows
         }
         rejected = [self._with_best_beyond(r, proven) for r in groups(self.catalog, found)]
-        rejected += limits(scored, wishes, late, dear)
-        if len(doubtful):
-            words = sorted({w for i in doubtful for w in self.flags[found.usable[i].row] if suspect((w,))})
-            text = f"doubtful price: {', '.join(words)}"
-            rejected.append(rejection("suspect_price", scored, doubtful, text, "--allow-suspect"))
+        rejected += stands.left_out(scored, wishes, doubts(usable, doubtful, self.flags))
         known_id = baseline.offer_id if baseline else None
         others = [o for o in options.values() if o.offer_id != known_id]
         everything = (*([baseline] if baseline else []), *others)
@@ -157,8 +147,10 @@ class _Planning:
             work_kind=self._kind(),
             work_range_h=self._range(),
             prices_as_of=_span([o.price_as_of for o in everything]),
-            sensitivity=self._sensitivity(scored, trusted, chosen, wishes),
-            probe_saves_usd=self._probe(scored, trusted, chosen, found.usable),
+            sensitivity=() if self.relative else sensitivity(scored, stands.open, chosen, self.terms, wishes),
+            probe_saves_usd=None
+            if self.relative
+            else probe_worth_usd(scored, stands.open, chosen, usable, self.terms),
             prices=layers_used(self.catalog),
             notes=(
                 *notes,
@@ -254,24 +246,6 @@ class _Planning:
     def _suspect(self, u: Usable) -> bool:
         return suspect(self.flags[u.row])
 
-    def _reasons(
-        self, s: Scored, order: list[int], chosen: int | None, runner_up: int | None, baseline: Option | None
-    ) -> dict[int, str]:
-        if chosen is None:
-            return {}
-        cost, best = s.estimates.cost_usd, float(s.estimates.cost_usd[chosen])
-        text = f"{self.workload.goal} of {len(order)} offers that may be used"
-        if self.deadline_h is not None and not self.relative:
-            text += f"; in time with {s.estimates.p_deadline[chosen]:.0%}"
-        if baseline and baseline.expected_cost_usd and baseline.expected_cost_usd > best * 1.005:
-            text += f"; {1 - best / baseline.expected_cost_usd:.0%} below the file as it stands"
-        found = {chosen: text}
-        if runner_up is not None:
-            more = float(cost[runner_up]) - best
-            share = f"{more / best:+.0%}" if best > 0 else f"{more:+.2f} $"
-            found[runner_up] = f"runner-up: {share} in cost"
-        return found
-
     def _wishes(self) -> Wishes:
         budget = self.workload.budget_usd
         return Wishes(
@@ -314,21 +288,6 @@ class _Planning:
             best_usd=round(cost, 4),
             fix=f"with {name} among `accelerators`: about {cost:.2f} $ on {offer.id}; unvalidated",
         )
-
-    def _sensitivity(self, s: Scored, rows: Any, chosen: int | None, w: Wishes) -> tuple[Sensitivity, ...]:
-        if chosen is None or self.relative:
-            return ()
-        return tuple(
-            Sensitivity(input=f.input, change=f.change, cost_usd=round(f.cost_usd, 4), chosen=s.ids[f.best])
-            for f in shifts(s, rows, chosen, self.terms, w)
-            if math.isfinite(f.cost_usd)
-        )
-
-    def _probe(self, s: Scored, rows: Any, chosen: int | None, usable: tuple[Usable, ...]) -> float | None:
-        if chosen is None or self.relative:
-            return None
-        shapes = [(u.offer.accelerator, u.offer.accelerator_count) for u in usable]
-        return round(probe_saves(s, rows, chosen, shapes, self.terms), 4)
 
     def _kind(self) -> str:
         work = None if self.first is None else self.hours(self.first)

@@ -8,6 +8,7 @@ from shoestring.catalog.load import Catalog
 from shoestring.domain.plan import Rejection
 from shoestring.domain.run import Profile
 from shoestring.domain.workload import Workload
+from shoestring.planner.asked import checkpoint_bytes, save_s
 from shoestring.planner.feasible import Refusal
 from shoestring.planner.frontier import SURE, Rows, Scored, Wishes
 
@@ -23,20 +24,18 @@ def rejection(group: str, s: Scored, rows: Rows, text: str, fix: str | None) -> 
 
 
 def groups(catalog: Catalog, found: Sorted) -> list[Rejection]:
-    """Refused rows by the code of their first reason."""
+    """Refused rows by the code of their first reason; the nearest miss of each speaks for all."""
     by_code: dict[str, list[tuple[int, Refusal]]] = defaultdict(list)
     for row, refusal in found.refused:
         by_code[refusal.code].append((row, refusal))
-    return [
-        Rejection(
-            group=code,
-            count=len(rows),
-            reason=rows[0][1].text,
-            fix=rows[0][1].fix,
-            example=catalog.offer_id(rows[0][0]),
+    grouped = []
+    for code, rows in by_code.items():
+        row, nearest = min(rows, key=lambda r: (r[1].short, r[0]))
+        example = catalog.offer_id(row)
+        grouped.append(
+            Rejection(group=code, count=len(rows), reason=nearest.text, fix=nearest.fix, example=example)
         )
-        for code, rows in by_code.items()
-    ]
+    return grouped
 
 
 def limits(s: Scored, wishes: Wishes, late: Rows, dear: Rows) -> list[Rejection]:
@@ -44,10 +43,12 @@ def limits(s: Scored, wishes: Wishes, late: Rows, dear: Rows) -> list[Rejection]
     e, found = s.estimates, []
     if len(late):
         soonest = float(e.p90_finish_h[late].min())
-        fix = f"a deadline of {soonest:.1f} h would let the soonest in" if math.isfinite(soonest) else None
-        text = (
-            f"too late: less than {SURE:.0%} sure to end in time" if wishes.deadline_h else "would never end"
-        )
+        text, fix = "waits so long for capacity that it would hardly ever end", None
+        if wishes.deadline_h is not None:
+            text = f"too late: less than {SURE:.0%} sure to end in time"
+            fix = (
+                f"a deadline of {soonest:.1f} h would let the soonest in" if math.isfinite(soonest) else None
+            )
         found.append(rejection("deadline", s, late, text, fix))
     if len(dear):
         text = f"costs more than the budget of {wishes.budget_usd:.2f} $"
@@ -59,7 +60,7 @@ def cautions(
     workload: Workload, found: Sorted, absent: tuple[str, ...], profile: Profile | None, *, relative: bool
 ) -> tuple[str, ...]:
     """What a reader must know before trusting a plan."""
-    notes = []
+    notes = [*_large_saves(workload, found, profile)]
     if not asked_keys(workload):
         notes.append("The job names no accelerator; the catalog holds no prices of machines without one.")
     if absent:
@@ -78,3 +79,17 @@ def cautions(
             "Preemptions follow a prior from one-V100 zones."
         )
     return tuple(notes)
+
+
+def _large_saves(workload: Workload, found: Sorted, profile: Profile | None) -> list[str]:
+    """A save that can't end within the provider's warning is known before the first preemption."""
+    slow = [u.offer for u in found.usable if "save_exceeds_notice" in u.flags]
+    seconds, size = save_s(workload, profile), checkpoint_bytes(workload, profile)
+    if not slow or seconds is None:
+        return []
+    of = "" if size is None else f" of {size / 1e9:.0f} GB"
+    notice = max(offer.notice_s or 0 for offer in slow)
+    return [
+        f"A save{of} takes about {seconds:.0f} s; spot gives at most {notice:.0f} s of warning on {len(slow)} offers, "
+        "so a preemption there costs the work since the last save."
+    ]

@@ -20,6 +20,7 @@ from shoestring.domain.workload import (
     Probe,
     ResourceRequest,
     Steps,
+    Tokens,
     Work,
     Workload,
 )
@@ -111,6 +112,8 @@ def _work(work: Work | None) -> str:
             return f"{steps:,} steps" + (f" ({measured})" if measured else "")
         case Flops(flops=flops, mfu=mfu, dtype=dtype):
             return f"{flops:.3g} FLOP in {dtype}" + (f" at {mfu:.0%} of peak" if mfu else "")
+        case Tokens(tokens=tokens, mfu=mfu):
+            return f"{tokens:.3g} tokens" + (f" at {mfu:.0%} of peak" if mfu else "")
         case Probe():
             return "to be measured (probe)"
         case None:

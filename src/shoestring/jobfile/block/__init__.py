@@ -6,19 +6,22 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from shoestring.domain.workload import Backend, CheckpointSpec, DataSpec, GateSpec, Goal, Work
+from shoestring.domain.model import ModelSpec
+from shoestring.domain.workload import Backend, CheckpointSpec, DataSpec, GateSpec, Goal, Tokens, Work
 from shoestring.jobfile import read
 from shoestring.jobfile.block.checkpoint import read_checkpoint
 from shoestring.jobfile.block.data import read_data
 from shoestring.jobfile.block.gate import read_gate
 from shoestring.jobfile.block.limits import Deadline, read_budget, read_deadline
+from shoestring.jobfile.block.model import ALLOWED as MODELS
+from shoestring.jobfile.block.model import read_model
 from shoestring.jobfile.block.work import read_work
 from shoestring.jobfile.node import Kind, Node
 from shoestring.jobfile.report import Report
 
 T = TypeVar("T")
 
-KEYS = ("work", "deadline", "budget", "checkpoint", "data", "labels", "goal", "backend", "gate")
+KEYS = ("work", "model", "deadline", "budget", "checkpoint", "data", "labels", "goal", "backend", "gate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,7 @@ class Block:
     """What the user asks of shoestring; None or empty where the file does not say."""
 
     work: Work | None = None
+    model: ModelSpec | None = None
     deadline: Deadline | None = None
     budget: Decimal | None = None
     checkpoint: CheckpointSpec | None = None
@@ -47,8 +51,13 @@ def read_block(node: Node, report: Report, *, now: datetime) -> Block:
         child = node.get(key)
         return parse(child, report) if child else None
 
+    work, model = at("work", read_work), at("model", read_model)
+    if isinstance(work, Tokens) and node.get("model") is None:
+        text = "tokens say nothing without the model's size"
+        read.error(node.entries["work"], report, text, allowed=f"model: {MODELS}")
     return Block(
-        work=at("work", read_work),
+        work=work,
+        model=model,
         deadline=at("deadline", lambda n, r: read_deadline(n, r, now=now)),
         budget=at("budget", read_budget),
         checkpoint=at("checkpoint", read_checkpoint),

@@ -2,9 +2,10 @@
 
 import re
 
-from shoestring.domain.workload import Flops, HoursOf, Probe, Steps, Work
+from shoestring.domain.workload import Flops, HoursOf, Probe, Steps, Tokens, Work
 from shoestring.jobfile import read
 from shoestring.jobfile.accelerators import NAMES, canonical
+from shoestring.jobfile.block.model import parse_count
 from shoestring.jobfile.node import Kind, Node
 from shoestring.jobfile.report import Report, did_you_mean
 
@@ -13,10 +14,11 @@ _FORMS = {
     "hours": ("hours", "accelerator"),
     "steps": ("steps", "steps_per_s"),
     "flops": ("flops", "mfu", "dtype"),
+    "tokens": ("tokens", "mfu"),
 }
 _ALLOWED = (
-    "probe, 12h on A100, {hours: 12, accelerator: A100}, {steps: 90000, steps_per_s: {A100: 2.5}} "
-    "or {flops: 1e21, mfu: 0.4, dtype: bf16}"
+    "probe, 12h on A100, {hours: 12, accelerator: A100}, {steps: 90000, steps_per_s: {A100: 2.5}}, "
+    "{flops: 1e21, mfu: 0.4, dtype: bf16} or {tokens: 20B}"
 )
 _SHORT = re.compile(
     r"(?P<hours>\d{1,7}(?:\.\d{1,6})?)\s*(?:h|hours?)\s+on\s+(?P<accelerator>[A-Za-z0-9._-]{1,60})"
@@ -33,10 +35,12 @@ def read_work(node: Node, report: Report) -> Work | None:
     forms = [form for form in _FORMS if form in node.entries]
     if len(forms) != 1:
         found = " and ".join(forms) or "none"
-        read.error(node, report, f"exactly one of hours, steps and flops; found {found}", allowed=_ALLOWED)
+        read.error(
+            node, report, f"exactly one of hours, steps, flops and tokens; found {found}", allowed=_ALLOWED
+        )
         return None
     read.check_keys(node, report, _FORMS[forms[0]], unknown_is_error=True)
-    return {"hours": _hours, "steps": _steps, "flops": _flops}[forms[0]](node, report)
+    return {"hours": _hours, "steps": _steps, "flops": _flops, "tokens": _tokens}[forms[0]](node, report)
 
 
 def _short(node: Node, report: Report) -> Work | None:
@@ -81,6 +85,13 @@ def _flops(node: Node, report: Report) -> Work | None:
     utilization = read.number(mfu, report, above=0, maximum=1) if mfu else None
     chosen = read.choice(dtype, report, DTYPES) if dtype else None
     return Flops(flops=flops, mfu=utilization, dtype=chosen or "bf16") if flops is not None else None
+
+
+def _tokens(node: Node, report: Report) -> Work | None:
+    tokens = read.convert(node.entries["tokens"], report, parse_count, allowed="a count, e.g. 20B")
+    mfu = node.get("mfu")
+    utilization = read.number(mfu, report, above=0, maximum=1) if mfu else None
+    return Tokens(tokens=tokens, mfu=utilization) if tokens is not None else None
 
 
 def _known(node: Node, report: Report, name: str) -> str | None:
