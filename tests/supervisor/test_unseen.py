@@ -1,7 +1,7 @@
 """Given an engine that hides an instance, when the loop looks for it, then nothing is doubled or left unpaid."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +9,7 @@ from tests.faults.crash import violations
 
 from shoestring.domain.run import ExitKind, Observation, RunState
 from shoestring.ports import JobSpec, LiveInstance
+from shoestring.sim.clock import SimClock
 from shoestring.sim.executor import SimExecutor
 from shoestring.sim.instance import SimJob
 from shoestring.supervisor import Options, Supervisor
@@ -95,3 +96,25 @@ def test_an_offer_whose_launches_never_show_is_left_alone_for_ever_longer() -> N
         given_up_after = 2 * OPTIONS.visible_s
         assert all(w >= given_up_after + OPTIONS.backoff_s * 2**n for n, w in enumerate(waits[:2]))
     assert len(run.attempts) >= 6 and run.state is RunState.SUCCEEDED
+
+
+def test_one_launched_while_the_clock_was_a_day_behind_is_charged_too() -> None:
+    """Once the clock is right again the launch looks a day old, and must be looked for all the same."""
+    world = World({"us-east-1a": [(0, 1000)]}, job=JOB, options=OPTIONS)
+    world.clock.sleep(25 * 3600.0)
+    world.executor = Hiding(world.engine, 900.0)  # type: ignore[assignment]
+    submit(world.journal, a_workload(work=None))
+    supervisor = world.supervisor()
+
+    class Behind(SimClock):
+        def now(self) -> datetime:
+            return world.clock.now() - timedelta(days=1)
+
+    supervisor.clock = Behind()
+    assert not supervisor.run(max_ticks=6)
+    supervisor.clock = world.clock
+    assert supervisor.run(max_ticks=600)
+
+    (run,) = supervisor.book.runs.values()
+    assert run.state is RunState.SUCCEEDED and run.attempts[0].observation.launched_at is not None
+    assert list(violations(world, supervisor)) == []

@@ -37,6 +37,7 @@ class AttemptBook:
     stopping_since: datetime | None = None
     move_to: str | None = None
     stop_sent: bool = False  # not a fact: after a crash the stop is simply said again
+    looks: int = 0  # since it was given up; not a fact: the next leader looks as often again
 
     @property
     def ended(self) -> bool:

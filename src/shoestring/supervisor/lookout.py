@@ -105,7 +105,9 @@ class Lookout:
             if attempt is not None:
                 live.setdefault(run.submitted.executor, []).append((run, attempt))
         for run, attempt in book.given_up.values():
-            if run.live is not attempt and awaited(attempt, now, self._options.visible_s):
+            if run.live is not attempt and awaited(
+                attempt, now, self._options.visible_s, self._options.tick_s
+            ):
                 live.setdefault(run.submitted.executor, []).append((run, attempt))
         return live
 

@@ -48,7 +48,14 @@ def settle(attempt: AttemptBook, now: datetime, visible_s: float) -> tuple[Step,
     return Step.GIVE_UP, replace(attempt.observation, outcome=Outcome.ENDED, exit=end)
 
 
-def awaited(attempt: AttemptBook, now: datetime, visible_s: float) -> bool:
-    """Whether a launch that was given up is still looked for: it runs after all, or was asked for not long ago."""
-    recent = now - attempt.intended_at < timedelta(seconds=LOOK_FOR * visible_s)
-    return not attempt.ended or recent
+def awaited(attempt: AttemptBook, now: datetime, visible_s: float, tick_s: float) -> bool:
+    """Whether a launch that was given up is still looked for: it runs after all, or was given up not long ago.
+
+    Not long ago is so many seconds and so many looks of this leader: a clock that was a day behind at the launch,
+    and is right again, makes everything look a day old.
+    """
+    if not attempt.ended:
+        return True
+    attempt.looks += 1
+    longest_s = LOOK_FOR * visible_s
+    return attempt.looks * tick_s < longest_s or now - attempt.intended_at < timedelta(seconds=longest_s)
