@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from shoestring.domain.run import Heartbeat, RunState
 from shoestring.ledger.commitments import CommitmentUse, best_level, cost_at, not_to_renew
+from shoestring.ledger.data_prices import DataPrices
+from shoestring.ledger.marginal import marginal_of
 from shoestring.ledger.right_size import MemoryUse, Shape, oversized
 from shoestring.ledger.stop_early import plateau_of, stop_early
+from shoestring.ledger.timeline import cost_curve, paid_at
 from tests.ledger.test_receipt import paid
 
 
@@ -131,3 +134,28 @@ def test_no_level_is_cheaper_than_the_quantiles(used, ratio, other):
 
 def test_the_level_is_one_that_was_used():
     assert best_level(np.arange(10.0), 0.5) == 4.0
+
+
+def test_the_last_tenth_of_an_improvement_has_its_own_price():
+    slow_end = trained(*(n / 10 for n in range(10)), *(0.9 + n / 100 for n in range(1, 11)))
+    found = marginal_of(slow_end, "accuracy")
+    assert (found.first, found.best) == (0.0, 1.0)
+    assert found.usd_per_point == pytest.approx(found.usd - paid_before(slow_end, 0), abs=1e-9)
+    assert found.last_usd_per_point == pytest.approx((found.usd - paid_before(slow_end, 9)) / 0.1, rel=1e-6)
+    assert found.last_usd_per_point > 2 * found.usd_per_point
+
+
+def test_one_leap_is_the_last_tenth_itself():
+    found = marginal_of(trained(0.0, 0.0, 1.0, 1.0), "accuracy")
+    assert found.usd_per_point == found.last_usd_per_point
+
+
+def test_what_did_not_improve_has_no_price_and_what_was_not_reported_no_line():
+    flat = marginal_of(trained(0.5, 0.5, 0.4), "accuracy")
+    assert (flat.usd_per_point, flat.last_usd_per_point) == (None, None)
+    assert marginal_of(trained(0.5), "f1") is None
+    assert marginal_of(trained(0.1, 0.5, prices=DataPrices()), "accuracy") is None
+
+
+def paid_before(told, beat):
+    return paid_at(cost_curve(told.charges), told.trail[beat].at)

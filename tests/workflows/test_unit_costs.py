@@ -9,10 +9,18 @@ pytest.importorskip("duckdb")
 
 from shoestring.domain.errors import BadInput
 from shoestring.domain.run import Heartbeat
+from shoestring.ledger.tracking import TrackedRun
 from shoestring.store.answers import Condition, Question
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_runs import book_run
-from shoestring.workflows.unit_costs import cost_per_unit, metric_per_dollar, unit_costs_json
+from shoestring.store.tracked_book import keep
+from shoestring.workflows.unit_costs import (
+    cost_per_unit,
+    marginal_costs,
+    marginal_json,
+    metric_per_dollar,
+    unit_costs_json,
+)
 from tests.ledger.making import at
 from tests.ledger.test_receipt import paid, preempted_and_resumed
 
@@ -69,3 +77,26 @@ def test_an_unknown_metric_names_those_there_are(store):
     with pytest.raises(BadInput) as refused:
         metric_per_dollar(store, [told()], ALL, "f1")
     assert "accuracy" in (refused.value.next_step or "")
+
+
+def test_the_marginal_price_of_quality_by_run(store):
+    trail = tuple(Heartbeat(at=at(600 * n), step=n, metrics={"accuracy": n / 10}) for n in range(10))
+    run = replace(told(), trail=trail)
+    (line,) = marginal_costs(store, [run], ALL, "accuracy")
+    assert (line.run_id, line.best) == ("r1", 0.9)
+    assert marginal_json("accuracy", [line])["rows"][0]["last_usd_per_point"] == line.last_usd_per_point
+    with pytest.raises(BadInput, match="no run reported a metric 'f1' over time"):
+        marginal_costs(store, [run], ALL, "f1")
+
+
+def test_metrics_and_params_of_a_tracker_count_where_heartbeats_are_silent(store):
+    known = TrackedRun(
+        run_id="r1", tracked_id="m1", params={"lr": "0.1"}, metrics={"f1": 0.5, "accuracy": 0.1}
+    )
+    keep(store.folder, "mlflow", [known], now=datetime(2026, 2, 3, tzinfo=UTC))
+    (line,) = metric_per_dollar(store, [told()], ALL, "f1")
+    assert line.units == 0.5
+    assert metric_per_dollar(store, [told()], ALL, "accuracy")[0].units == 0.9, "the heartbeat comes first"
+    (line,) = cost_per_unit(store, [told()], Question(by=("param.lr",)), "run")
+    assert line.keys == ("0.1",)
+    assert cost_per_unit(store, [told()], Question(by=("param.depth",)), "run")[0].keys == (None,)

@@ -1,6 +1,5 @@
 """When a run had got as good as it would get, and what was paid after that."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from shoestring.domain.units import money
 from shoestring.ledger.expected import Expected
 from shoestring.ledger.quality_cost import LOSS, more_is_better
 from shoestring.ledger.receipt import Receipt
-from shoestring.ledger.timeline import cost_curve
+from shoestring.ledger.timeline import cost_curve, paid_at
 
 NEARLY_ALL = 0.99  # of the improvement: what comes after is the plateau
 LEAST_BEATS = 8  # fewer say nothing about a shape
@@ -55,8 +54,8 @@ def plateau_of(paid: Receipt, metric: str | None = None) -> Plateau | None:
     curve = cost_curve(paid.charges)
     usd, at_turn, at_nine = (
         curve[-1][1] if curve else 0.0,
-        _paid_at(curve, since),
-        _paid_at(curve, nine_tenths),
+        paid_at(curve, since),
+        paid_at(curve, nine_tenths),
     )
     if usd <= 0 or usd - at_turn < LEAST_SHARE * usd:
         return None
@@ -105,14 +104,3 @@ def _value(beat: Heartbeat, name: str) -> float | None:
 
 def _reached(series: Sequence[tuple[datetime, float]], value: float) -> datetime:
     return next(at for at, found in series if found >= value)
-
-
-def _paid_at(curve: Sequence[tuple[datetime, float]], at: datetime) -> float:
-    """Dollars until a moment, on the straight lines between the curve's points."""
-    index = bisect_right(curve, at, key=lambda point: point[0])
-    if index == 0:
-        return 0.0
-    if index == len(curve):
-        return curve[-1][1]
-    (start, low), (end, high) = curve[index - 1], curve[index]
-    return low + (high - low) * ((at - start) / (end - start))

@@ -1,5 +1,6 @@
 """A run over time: where it was, what interrupted it, what it paid an hour and had paid in all."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,6 +83,17 @@ def cost_curve(charges: Sequence[Charge]) -> tuple[tuple[datetime, float], ...]:
         rate += slopes.get(at, 0.0)
         points.append((at, total))
     return tuple(points)
+
+
+def paid_at(curve: Sequence[tuple[datetime, float]], at: datetime) -> float:
+    """Dollars until a moment, on the straight lines between the points of a cost curve."""
+    index = bisect_right(curve, at, key=lambda point: point[0])
+    if index == 0:
+        return 0.0
+    if index == len(curve):
+        return curve[-1][1]
+    (start, low), (end, high) = curve[index - 1], curve[index]
+    return low + (high - low) * ((at - start) / (end - start))
 
 
 def _stay(line: AttemptLine, start: datetime, until: datetime) -> Stay:

@@ -1,9 +1,12 @@
 """`shoestring costs --unit` and `--leaderboard`: the ledger's dollars of runs over what the runs reported."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from shoestring.domain.errors import BadInput
+from shoestring.ledger.marginal import Marginal, marginal_of
+from shoestring.ledger.quality_cost import LOSS
 from shoestring.ledger.receipt import Receipt
 from shoestring.ledger.tracking import TrackedRun
 from shoestring.ledger.unit_costs import (
@@ -54,6 +57,29 @@ def metric_per_dollar(
             next_step=f"there are: {', '.join(there) or NO_METRICS}",
         )
     return leaderboard(runs, metric)
+
+
+def marginal_costs(
+    store: ChargeStore, receipts: Sequence[Receipt], question: Question, metric: str
+) -> tuple[Marginal, ...]:
+    """Dollars per point of a metric for each run of the question, those whose last tenth was dearest first.
+
+    Raises BadInput naming the metrics that heartbeats reported.
+    """
+    chosen = {run.run_id for run in works(store, receipts, question)}
+    there = sorted({name for r in receipts for beat in r.trail for name in (*beat.metrics, LOSS)})
+    if metric not in there:
+        raise BadInput(
+            f"no run reported a metric {metric!r} over time",
+            next_step=f"there are: {', '.join(there) or NO_METRICS}",
+        )
+    found = [m for r in receipts if r.run_id in chosen and (m := marginal_of(r, metric)) is not None]
+    return tuple(sorted(found, key=lambda m: (-(m.last_usd_per_point or 0.0), m.run_id)))
+
+
+def marginal_json(metric: str, found: Sequence[Marginal]) -> dict[str, Any]:
+    """Marginal costs as plain data: unknown as null."""
+    return {"metric": metric, "rows": [asdict(m) for m in found]}
 
 
 def works(store: ChargeStore, receipts: Sequence[Receipt], question: Question) -> list[RunWork]:

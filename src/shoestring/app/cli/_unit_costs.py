@@ -12,7 +12,13 @@ from shoestring.ledger.unit_costs import POINT, UnitCost
 from shoestring.store.answers import Question
 from shoestring.store.charges import ChargeStore
 from shoestring.workflows.costs import NONE
-from shoestring.workflows.unit_costs import cost_per_unit, metric_per_dollar, unit_costs_json
+from shoestring.workflows.unit_costs import (
+    cost_per_unit,
+    marginal_costs,
+    marginal_json,
+    metric_per_dollar,
+    unit_costs_json,
+)
 
 
 def tell_unit_costs(
@@ -33,6 +39,26 @@ def tell_unit_costs(
         print_json(unit_costs_json(question.by, unit, lines))
         return
     _show(question, unit, lines, ranked=metric is not None)
+
+
+def tell_marginal(store: ChargeStore, question: Question, metric: str, *, as_json: bool) -> None:
+    """What the last bit of quality cost, run by run."""
+    from shoestring.app.book_runs import all_receipts
+
+    found = marginal_costs(store, all_receipts(), question, metric)
+    if as_json:
+        print_json(marginal_json(metric, found))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("RUN")
+    for name in ("FIRST", "BEST", "$ UNTIL THEN", "$ PER POINT", "IN THE LAST TENTH"):
+        table.add_column(name, justify="right")
+    for m in found if question.limit is None else found[: question.limit]:
+        ends = (_number(value, ",.6g") for value in (m.first, m.best))
+        points = (_number(value, ",.4f") for value in (m.usd_per_point, m.last_usd_per_point))
+        table.add_row(printable(m.run_id), *ends, f"{m.usd:,.2f}", *points)
+    console().print(table)
+    console().print(Text(f"  a point is one unit of {printable(metric)}", "dim"))
 
 
 def _show(question: Question, unit: str, lines: Sequence[UnitCost], *, ranked: bool) -> None:

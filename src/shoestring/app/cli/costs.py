@@ -12,7 +12,7 @@ from rich.text import Text
 
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger
 from shoestring.app.cli._show import console, print_json
-from shoestring.app.cli._unit_costs import tell_unit_costs
+from shoestring.app.cli._unit_costs import tell_marginal, tell_unit_costs
 from shoestring.app.site import user_name
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
@@ -46,6 +46,9 @@ def command(
     board: Annotated[
         str | None, typer.Option("--leaderboard", help="Experiments by this metric (more is better) per $.")
     ] = None,
+    marginal: Annotated[
+        str | None, typer.Option(help="What the last bit of this metric cost, run by run.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="Lines shown; 0 for all.")] = 30,
     ledger: LedgerOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
@@ -66,6 +69,9 @@ def command(
         limit=None if everything else limit,
     )
     store = booked_ledger(ledger)
+    if marginal is not None:
+        tell_marginal(store, question, marginal, as_json=as_json)
+        return
     if unit is not None or board is not None:
         tell_unit_costs(store, question, unit=unit, metric=board, as_json=as_json)
         return
