@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shoestring.app.config import Settings, home
-from shoestring.app.feeds import prices_folder
 from shoestring.catalog.candidates import Account
 from shoestring.catalog.layer import Known, Layer, laid
 from shoestring.catalog.load import Catalog, embedded
@@ -20,7 +19,6 @@ from shoestring.domain.price import PricePoint
 from shoestring.domain.run import Profile
 from shoestring.domain.workload import Workload
 from shoestring.workflows.check import CLOUD_CREDENTIALS
-from shoestring.workflows.refresh import cached
 
 
 def catalog_in_use(sheet: Path | None) -> Catalog:
@@ -38,8 +36,10 @@ def prices_in_use(settings: Settings, live: Iterable[PricePoint] = ()) -> tuple[
         BadInput: the price sheet; see :mod:`catalog.sheet`.
     """
     catalog, notes, now = embedded(), list[str](), datetime.now(UTC)
-    folder = prices_folder()
+    folder = home() / "prices"
     if folder.is_dir():
+        from shoestring.workflows.refresh import cached
+
         layer, refused = cached(folder, Known(catalog), now=now)
         catalog = laid(catalog, layer, now=now)
         notes += refused

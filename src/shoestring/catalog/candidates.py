@@ -186,6 +186,14 @@ def _estimate_flags(
     found = ["unvalidated_speed"] if work.basis == "roofline" else []
     if bf16 is None:
         found.append("no_bf16")
+    asked = [
+        known is None
+        for r in workload.resources
+        for wanted, known in ((r.cpus_min, offer.vcpus), (r.memory_gib_min, offer.memory_gib))
+        if wanted is not None
+    ]
+    if any(asked):
+        found.append("size_unknown")
     if offer.market is Market.CAPACITY_BLOCK:
         found += ["paid_upfront", "start_assumed"]
     if offer.market is Market.FLEX_START:

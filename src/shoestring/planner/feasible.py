@@ -91,9 +91,30 @@ def _request(request: ResourceRequest, offer: Offer) -> tuple[Refusal, ...]:
 def _accelerators(request: ResourceRequest, offer: Offer) -> list[Refusal]:
     if not request.accelerators or any(_matches(wanted, offer) for wanted in request.accelerators):
         return []
+    named = [a for a in request.accelerators if a.name.lower() == (offer.accelerator or "").lower()]
+    if named:
+        return [_other_count(named[0], offer)]
     names = " or ".join(f"{a.name}:{a.count_min:g}" for a in request.accelerators)
     has = f"{offer.accelerator}:{offer.accelerator_count:g}" if offer.accelerator else "no accelerator"
     return [_because("accelerator", f"{names} is asked for, the offer has {has}", "loosen `accelerators`")]
+
+
+def _other_count(wanted: AcceleratorRequest, offer: Offer) -> Refusal:
+    """The right device in another number: how many there are, and that more nodes may make up for it."""
+    has = offer.accelerator_count
+    asked = (
+        f"{wanted.count_min:g}" if wanted.count_max == wanted.count_min else f"{wanted.count_min:g} or more"
+    )
+    if has > wanted.count_min:
+        asked = f"{wanted.count_max:g} at most" if wanted.count_max is not None else asked
+    nodes = wanted.count_min / has if has else 0
+    more = f", with `num_nodes` times {nodes:g}" if nodes > 1 and nodes == int(nodes) else ""
+    return Refusal(
+        code="accelerator_count",
+        text=f"{asked} {offer.accelerator} a node are asked for, the offer has {has:g}",
+        fix=f"loosen `accelerators` to {offer.accelerator}:{has:g}{more}",
+        short=abs(has - wanted.count_min),
+    )
 
 
 def _matches(wanted: AcceleratorRequest, offer: Offer) -> bool:

@@ -42,6 +42,7 @@ LIBRARIES: Mapping[str, tuple[str, str]] = {
     "torch": ("checkpoints of training scripts (shoestring.training)", "pip install 'shoestring[torch]'"),
     "pynvml": ("the GPU meter", "pip install 'shoestring[gpu]'"),
     "duckdb": ("bills, costs and budgets", "pip install 'shoestring[ledger]'"),
+    "boto3": ("live spot prices of AWS", "pip install 'shoestring[aws]'"),
     "plotly": ("pictures and the HTML report", "pip install 'shoestring[report]'"),
 }
 
