@@ -173,6 +173,8 @@ class _Weighing:
         terms = self.terms
         if min(terms.on_demand_usd_per_hour) <= min(terms.spot_usd_per_hour):
             return []  # nothing to wait for
+        if self.slack_s < self.plan.step_s:
+            return []  # a step of waiting passes the tables' end, where all that is left would cost nothing
         value = self._unbound(self.tables.idle, self.slack_s - self.plan.step_s, haste=True)
         value += max((self._haste_usd(z) for z in self.up if self._move_usd(z) == 0), default=0.0)
         return [Option(kind=WAIT, zone=None, usd=value)]
