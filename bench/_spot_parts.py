@@ -142,6 +142,9 @@ VARIANTS: dict[str, Callable[[], None]] = {
     "other zones not counted on": _styled(
         replace(_PLAIN, learning=replace(_PLAIN.learning, independence=0.0, cover=1e9, relight=1e9))
     ),
+    "refuges counted on at any price": _styled(
+        replace(_PLAIN, learning=replace(_PLAIN.learning, reach_h=1e9))
+    ),
     "no waiting value: no haste": _styled(replace(_PLAIN, haste_h=0.0)),
     "no hysteresis on paid moves": _styled(replace(_PLAIN, move_margin=0.0)),
     "no hedge: no cost cap": _styled(replace(_PLAIN, cost_cap=1e9)),

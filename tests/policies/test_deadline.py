@@ -98,6 +98,19 @@ def test_without_spot_and_with_little_time_it_buys_time() -> None:
     assert (action.offer_id, action.reason.code) == (SAFE, "buy_time")
 
 
+def test_time_is_bought_in_the_place_where_spot_is_expected_next() -> None:
+    """On-demand costs the same in both places; spot in east-1a has been gone all along, west-1a's for an hour."""
+    west_safe = offer("west-1a", Market.ON_DEMAND, 3.0)
+    belief = seen(*((k / 6, offers(west_safe, a_up=False, b_up=k < 130)) for k in range(137)))
+    run = job(
+        20, 43.6, eligible=(SPOT_A, SPOT_B, SAFE, west_safe.id), move_usd={"east-1a": 5.0, "west-1a": 5.0}
+    )
+    action = decide(run, offers(west_safe, a_up=False), at_h=22.9, belief=belief)
+
+    assert isinstance(action, Launch)
+    assert (action.offer_id, action.reason.code) == (west_safe.id, "buy_time")
+
+
 def test_spot_that_came_up_just_now_and_never_lasts_is_skipped() -> None:
     """A dear restart, a zone that flaps every ten minutes, and an hour of slack to spend."""
     looks = [(k / 6, offers(a_up=k % 2 == 0)) for k in range(145)]

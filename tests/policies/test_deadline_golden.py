@@ -59,25 +59,25 @@ def market(move_usd: float) -> KnownWindow:
 
 FREE = {
     "spot_up": 11,
-    "keep_spot": 48,
+    "keep_spot": 50,
     "wait_for_spot": 11,
     "buy_time": 2,
-    "stay_guaranteed": 14,
+    "stay_guaranteed": 12,
     "leave_on_demand": 2,
 }
 PAID = {
     "spot_up": 7,
-    "keep_spot": 11,
+    "keep_spot": 12,
     "wait_for_spot": 10,
-    "skip_spot": 4,
-    "buy_time": 1,
-    "stay_guaranteed": 51,
+    "skip_spot": 6,
+    "buy_time": 2,
+    "stay_guaranteed": 50,
     "leave_on_demand": 1,
 }
 
 
 @pytest.mark.parametrize(
-    ("move_usd", "reasons", "digest"), [(0.0, FREE, "e2b86183d3cc4124"), (2.0, PAID, "5d72f46f4202ec41")]
+    ("move_usd", "reasons", "digest"), [(0.0, FREE, "a8588ff4d954897c"), (2.0, PAID, "0d1cc40488827799")]
 )
 def test_the_decisions_are_the_same_to_the_word(
     move_usd: float, reasons: dict[str, int], digest: str

@@ -160,3 +160,17 @@ def test_on_demand_is_always_offered() -> None:
     core(State(0, 3600.0, 0.0, None, None, None, (True,), 0.0))
 
     assert ON_DEMAND in {o.kind for o in ranked}
+
+
+def test_on_demand_bought_first_is_put_where_spot_is_expected_to_take_over() -> None:
+    """Nothing is up; the checkpoint will lie where on-demand is launched, and leaving again costs money."""
+    known, steps = market(2, 8 * 3600, 720, move_usd=5.0), 60
+    core = Core(known, steps, Style())
+    for k in range(200):  # the first zone is down all the time, the second up but for the last hour
+        core.memory = observe(core.memory, np.array([False, k < 194]), 600.0)
+    ranked: list[Option] = []
+    core.pick = lambda options: ranked.extend(options) or options[0]
+
+    core(State(0, 8 * 3600.0, 0.0, None, None, None, (False, False), 0.0))
+
+    assert [o.zone for o in ranked if o.kind == ON_DEMAND] == [1]

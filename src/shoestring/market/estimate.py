@@ -27,6 +27,10 @@ class Learning:
             zone takes over. relight: steps, for the chance that another zone comes up.
         standing: share of ``lands`` that counts again at each step while down, where moves are paid: a job
             that waits for its own zone can still leave for one that stayed up.
+        reach_h: a zone that costs so many hours of on-demand to move to is counted on as a refuge 1/e as much as one
+            that costs nothing. What is promised to a job that leaves later is an average over zones as they usually
+            are; a job that believes in it whatever the price never leaves, and calls every first zone as good as
+            the next.
         independence: share of the chances of other zones that is believed before anything was seen of them
             together: zones of one provider go down together.
     """
@@ -38,6 +42,7 @@ class Learning:
     relight: float = 80.0
     independence: float = 0.6
     standing: float = 0.3
+    reach_h: float = 1.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,11 @@ def outlook(memory: Memory, terms: Terms, learning: Learning) -> Outlook:
             lit[here] = learning.independence * (1 - np.prod(1 - back[others]))
     lands = (memory.covered + learning.cover * lands) / (memory.losses + learning.cover)
     lit = (memory.relit + learning.relight * lit) / (memory.dark + learning.relight)
+    refuge = np.exp(
+        -moves / np.maximum(learning.reach_h * np.array(terms.on_demand_usd_per_hour)[:, None], RARE)
+    )
+    lands, landing = _within_reach(lands, landing, refuge)
+    lit, lighting = _within_reach(lit, lighting, refuge)
     landing = landing[:, :, None] * up_mix
     lit, lighting = _offered_while_down(lit, lighting, lands, landing, moves, learning)
     hour = step_s / 3600
@@ -126,6 +136,13 @@ def _offered_while_down(
     where[:, :, 0] = lighting
     share = (stays / np.maximum(lit + stays, RARE))[:, None, None]
     return 1 - (1 - lit) * (1 - stays), (1 - share) * where + share * landing
+
+
+def _within_reach(chance: Floats, where: Floats, refuge: Floats) -> tuple[Floats, Floats]:
+    """Chance of another zone, and which, with each counted on only as far as it is cheap to move to."""
+    kept = where * refuge
+    share = kept.sum(1)
+    return chance * share, kept / np.maximum(share, np.finfo(float).tiny)[:, None]
 
 
 def stationary(hazard: Floats, advance: Floats) -> tuple[Floats, Floats, Floats]:

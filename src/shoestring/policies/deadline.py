@@ -53,7 +53,7 @@ class Deadline:
 
     style: Style = PLAIN
     name: str = "deadline"
-    version: int = 1
+    version: int = 2
 
     def start(self) -> Watch:
         """Nothing seen yet: the pooled prior holds."""
@@ -205,7 +205,10 @@ def _offer(stand: Footing, option: Option) -> Offer | None:
         return None
     if option.kind == SPOT:
         return stand.zones[option.zone or 0]
-    return stand.current if stand.situation.running == ON_DEMAND else stand.guaranteed
+    if stand.situation.running == ON_DEMAND:
+        return stand.current
+    twin = None if option.zone is None else stand.twins[option.zone]
+    return twin or stand.guaranteed
 
 
 def _named(stand: Footing, option: Option) -> str:

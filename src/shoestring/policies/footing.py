@@ -18,7 +18,7 @@ from shoestring.domain.units import SECONDS_PER_HOUR, seconds_between
 from shoestring.domain.workload import Goal
 from shoestring.market.estimate import Terms
 from shoestring.market.memory import Memory, extended
-from shoestring.policies.base import best, eligible_offers, is_guaranteed, usd_per_hour
+from shoestring.policies.base import best, cost_to_finish_usd, eligible_offers, is_guaranteed, usd_per_hour
 from shoestring.policies.guard import slack_s
 from shoestring.policies.lookahead import INFINITE, ON_DEMAND, SPOT, Situation
 
@@ -37,7 +37,8 @@ class Footing:
 
     Attributes:
         zones: offers in the core's order; None stands for the checkpoint's place when nothing is offered there.
-        guaranteed: where work goes on in any case. current: what runs now, if its offer is known.
+        guaranteed: where work goes on in any case. twins: by zone, the guaranteed offer in the same place that is
+            as good; None if there is none. current: what runs now, if its offer is known.
         memory: of these zones, in this order. situation, terms: for the core.
         slack_s: of the deadline guard; None without a deadline.
         span_s: from submission to the deadline.
@@ -46,6 +47,7 @@ class Footing:
     run: RunView
     zones: tuple[Offer | None, ...]
     guaranteed: Offer
+    twins: tuple[Offer | None, ...]
     current: Offer | None
     memory: Memory
     terms: Terms
@@ -56,8 +58,12 @@ class Footing:
 
 def guaranteed_offer(run: RunView, view: FleetView) -> Offer | None:
     """The best offer that stays until the job's end; the one in use if it is one of them and as good."""
+    return best(_lasting(run, view), run)
+
+
+def _lasting(run: RunView, view: FleetView) -> list[Offer]:
     pools = {pool.offer_id: pool for pool in view.pools}
-    return best([o for o in _usable(run, view) if is_guaranteed(o) and not _ends_early(o, run, pools)], run)
+    return [o for o in _usable(run, view) if is_guaranteed(o) and not _ends_early(o, run, pools)]
 
 
 def guaranteed_slack_s(run: RunView, guaranteed: Offer | None, now: datetime) -> float | None:
@@ -115,6 +121,7 @@ def footing(run: RunView, view: FleetView, memory: Memory, ids: tuple[str, ...])
         run=run,
         zones=zones,
         guaranteed=guaranteed,
+        twins=_twins(run, view, zones, guaranteed),
         current=current,
         memory=_columns(memory, ids, zones, current),
         terms=terms,
@@ -122,6 +129,20 @@ def footing(run: RunView, view: FleetView, memory: Memory, ids: tuple[str, ...])
         slack_s=slack,
         span_s=max(seconds_between(run.submitted_at, deadline), work_s) + SOFT_RESTARTS * terms.restart_s,
     )
+
+
+def _twins(
+    run: RunView, view: FleetView, zones: tuple[Offer | None, ...], guaranteed: Offer
+) -> tuple[Offer | None, ...]:
+    """Where the checkpoint comes to lie is a choice of its own while nothing guaranteed is dearer for it."""
+
+    def terms(offer: Offer) -> tuple[float | None, ...]:
+        capacity = run.p_capacity.get(offer.id)
+        return cost_to_finish_usd(offer, run), run.work_left_on(offer), capacity
+
+    alike = [o for o in _lasting(run, view) if terms(o) == terms(guaranteed)]
+    by_place = {o.place: o for o in sorted(alike, key=lambda o: o.id, reverse=True)}
+    return tuple(None if zone is None else by_place.get(zone.place) for zone in zones)
 
 
 def _zones(run: RunView, view: FleetView, guaranteed: Offer) -> tuple[Offer | None, ...]:

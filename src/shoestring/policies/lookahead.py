@@ -56,7 +56,7 @@ class Style:
 
     learning: Learning = PRIOR_LEARNING
     haste_h: float = 0.3
-    move_margin: float = 0.1
+    move_margin: float = 0.5
     switch_margin: float = 0.0
     cost_cap: float = 1.03
     futile_restarts: float = 2.0
@@ -184,10 +184,13 @@ class _Weighing:
         running = now.running == ON_DEMAND
         zone = now.zone if running else now.home
         slack_s = self.slack_s - (now.restart_left_s if running else self.terms.restart_s)
-        if zone is None:
-            zone = min(self.homes, key=lambda z: (self.terms.on_demand_usd_per_hour[z], z))
-        usd = self.terms.on_demand_usd_per_hour[zone] * self.hours
-        return Option(kind=ON_DEMAND, zone=zone, usd=usd + self._unbound(self.tables.on_demand, slack_s))
+        hourly, table = self.terms.on_demand_usd_per_hour, self.tables.on_demand
+        if zone is None:  # the checkpoint will lie there: best where spot is expected to take over
+            usd = {z: hourly[z] * self.hours + self._after(table, z, slack_s) for z in self.homes}
+            zone = min(self.homes, key=lambda z: (usd[z], z))
+            return Option(kind=ON_DEMAND, zone=zone, usd=usd[zone])
+        bound_usd = hourly[zone] * self.hours + self._unbound(table, slack_s)
+        return Option(kind=ON_DEMAND, zone=zone, usd=bound_usd)
 
     def spots(self) -> list[Option]:
         found = []
