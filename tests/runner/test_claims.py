@@ -161,12 +161,14 @@ def test_a_heartbeat_that_can_not_be_true_is_none(folder, claim):
 
 def test_what_does_not_belong_into_a_heartbeat_is_taken_out(folder):
     metrics = {"ok": 1, "nan": float("nan"), "text": "x", "list": [1], "esc\x1b[2J": 2.0, "huge": 10**400}
-    claim = beat(loss="low", samples=-3, total_steps=1.5, resumed_step=50, metrics=metrics, more="x")
+    claim = beat(
+        loss="low", samples=-3, total_steps=1.5, resumed_step=50, metrics=metrics, cpu_s="much", more="x"
+    )
     got = reading(folder, heartbeat=claim).heartbeat
 
     assert got == {
         "at": START + 500, "step": 200, "total_steps": None, "samples": None, "resumed_step": 50, "loss": None,
-        "metrics": {"ok": 1.0, "esc [2J": 2.0},
+        "metrics": {"ok": 1.0, "esc [2J": 2.0}, "cpu_s": None,
     }  # fmt: skip
 
 

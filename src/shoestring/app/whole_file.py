@@ -6,7 +6,7 @@ from pathlib import Path
 from shoestring.domain.errors import BadInput
 
 
-def write_whole(path: Path, text: str, option: str) -> None:
+def write_whole(path: Path, content: str | bytes, option: str) -> None:
     """Write it, or leave what was there.
 
     Args:
@@ -17,7 +17,7 @@ def write_whole(path: Path, text: str, option: str) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -53,6 +53,7 @@ class Heartbeat:
         step: optimizer steps done in total over all attempts. total_steps: None if unknown.
         samples: examples seen in total; None if unknown.
         resumed_step: the step this attempt started from; None before it is known.
+        cpu_s: processor time of the process that beats, since it started; None if it did not say.
     """
 
     at: datetime
@@ -62,6 +63,7 @@ class Heartbeat:
     loss: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     resumed_step: int | None = None
+    cpu_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

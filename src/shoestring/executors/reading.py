@@ -115,6 +115,7 @@ def _heartbeat(beat: Mapping[str, Any], clock: MarketClock) -> Heartbeat:
         loss=beat.get("loss"),
         metrics={str(k): float(v) for k, v in (beat.get("metrics") or {}).items()},
         resumed_step=beat.get("resumed_step"),
+        cpu_s=beat.get("cpu_s"),
     )
 
 

@@ -162,6 +162,7 @@ def heartbeat_of(claim: Claim | None, window: Window) -> Claim | None:
         "step": claim["step"],
         **counts,
         "loss": number(claim.get("loss")),
+        "cpu_s": number(claim.get("cpu_s")),
         "metrics": {plain(key, 100): value for key, raw in pairs if (value := number(raw)) is not None},
     }
 

@@ -205,6 +205,7 @@ class Session:
                 str(name): value for name, raw in metrics.items() if (value := _number(raw)) is not None
             },
             "resumed_step": self._resumed_step,
+            "cpu_s": time.process_time(),
         }
         folder = self.folder
         assert folder is not None

@@ -64,20 +64,28 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """Steps done at a moment."""
+    """Steps done at a moment, and the processor time of the script by then; None if it did not say."""
 
     at: datetime
     step: int
+    cpu_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """Steps per second while training, and how far parts of the probe lay apart (relative; None: too short)."""
+    """Steps per second while training.
+
+    Attributes:
+        spread: how far parts of the probe lay apart, relative; None: too short.
+        cpu_s_per_step: processor time of the script's process, which a busy machine does not stretch; None if
+            it is not known. Over the time of a step it is the share of a core that the process got.
+    """
 
     steps_per_s: float
     spread: float | None
     steps: int
     seconds: float
+    cpu_s_per_step: float | None = None
 
 
 def probe(executor: Engine, subject: Subject, *, say: Callable[[str], None]) -> Profile:
@@ -127,7 +135,7 @@ def _watch(executor: Engine, subject: Subject) -> tuple[list[Beat], Observation]
         seen = executor.poll([ATTEMPT])[ATTEMPT]
         beat = seen.heartbeat
         if beat is not None and (not beats or beat.step > beats[-1].step):
-            beats.append(Beat(beat.at, beat.step))
+            beats.append(Beat(beat.at, beat.step, beat.cpu_s))
         if seen.outcome is Outcome.ENDED or (beats and _enough(beats, subject, executor.clock.now())):
             return beats, seen
         if not beats and time.monotonic() > give_up:
@@ -174,6 +182,9 @@ def profile_of(subject: Subject, beats: Sequence[Beat], seen: Observation, now: 
         detail = {"steps": str(speed.steps), "seconds": f"{speed.seconds:.3f}"}
         if speed.spread is not None:
             detail["spread"] = f"{speed.spread:.4f}"
+        if speed.cpu_s_per_step is not None:
+            detail["cpu_s_per_step"] = f"{speed.cpu_s_per_step:.6g}"
+            detail["start_cpu_s"] = f"{beats[0].cpu_s or 0.0:.6g}"
     if seen.heartbeat is not None and seen.heartbeat.total_steps:
         detail["total_steps"] = str(seen.heartbeat.total_steps)
     if seen.checkpoints:
@@ -203,7 +214,14 @@ def speed_of(beats: Sequence[Beat], seen: Observation) -> Speed | None:
     steps, seconds = warm[-1].step - warm[0].step, _training_s(warm[0], warm[-1], seen)
     if steps <= 0 or seconds <= 0:
         return None
-    return Speed(steps_per_s=steps / seconds, spread=_spread(warm, seen), steps=steps, seconds=seconds)
+    first, last = warm[0].cpu_s, warm[-1].cpu_s
+    return Speed(
+        steps_per_s=steps / seconds,
+        spread=_spread(warm, seen),
+        steps=steps,
+        seconds=seconds,
+        cpu_s_per_step=None if first is None or last is None else max(last - first, 0.0) / steps,
+    )
 
 
 def _training_s(first: Beat, last: Beat, seen: Observation) -> float:

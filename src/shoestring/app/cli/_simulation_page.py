@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from shoestring.app.report.figure import write_figure
+from shoestring.app.report.figure import write_figure, write_image
 from shoestring.domain.errors import BadInput
 from shoestring.sim.known import KnownWindow, Played, Turn
 from shoestring.workflows.simulate import Simulation
@@ -31,16 +31,7 @@ def write_html(found: Simulation, path: Path) -> None:
 
 def write_png(found: Simulation, path: Path) -> None:
     """Write an image. Raises BadInput without plotly, kaleido and a browser for it, or a writable file."""
-    figure = _figure(found, "--png")
-    try:
-        figure.write_image(path, format="png", width=1300, height=800, scale=2)
-    except OSError as error:
-        raise BadInput(f"--png {path}: {error.strerror or error}", next_step="give another file") from None
-    except (ValueError, RuntimeError) as error:  # what plotly says without kaleido, kaleido without a browser
-        first = str(error).strip().splitlines()[0]
-        raise BadInput(
-            f"--png: {first}", next_step="pip install kaleido and a Chrome for it, or --html"
-        ) from None
+    write_image(_figure(found, "--png"), path)
 
 
 def _figure(found: Simulation, option: str) -> Any:

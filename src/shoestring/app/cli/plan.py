@@ -44,6 +44,7 @@ def command(
         typer.Option("--view", help="Price of own capacity; default: loaded, reserved: opportunity."),
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a picture to this file.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", help="The same as an image.")] = None,
     env: Annotated[list[str] | None, typer.Option("--env", help="NAME=VALUE, or NAME from here.")] = None,
     task: Annotated[int, typer.Option("--task", min=0, help="Which task of a pipeline, from 0.")] = 0,
 ) -> None:
@@ -73,10 +74,13 @@ def command(
         choices=Choices(allow_suspect=allow_suspect, allow_unproven_resume=allow_unproven_resume),
         notes=tuple(text for text in (note, *own, *unanswered, *unused) if text),
     )
-    if html is not None:
-        from shoestring.app.cli._plan_page import write_page
+    if html is not None or png is not None:
+        from shoestring.app.cli._plan_page import write_page, write_png
 
-        write_page(found, html)
+        if html is not None:
+            write_page(found, html)
+        if png is not None:
+            write_png(found, png)
     if as_json:
         print(json.dumps(to_json(found), indent=2, allow_nan=False))
     else:
@@ -143,7 +147,11 @@ def _lines(found: Plan, today: date) -> list[str]:
             f"the choice takes {found.chosen.energy_kwh:.0f} kWh and {found.chosen.co2_kg:.0f} kg CO2"
         )
     if found.probe_saves_usd:
-        lines.append(f"a probe could save up to {found.probe_saves_usd:.2f} $")
+        lines.append(f"one more probe (shoestring probe) could save up to {found.probe_saves_usd:.2f} $")
+    elif found.probe_saves_usd is not None:
+        lines.append(
+            "one more probe would not change the choice: nothing else wins at the low end of its work"
+        )
     lines.append(_prices(found, today))
     return [*lines, *(f"note: {note}" for note in found.notes)]
 

@@ -108,6 +108,8 @@ def _show(out: Console, profile: Profile, total: int | None, whole: float | None
         "measured over": None if "steps" not in profile.detail else
             f"{profile.detail['steps']} steps in {float(profile.detail['seconds']):.1f} s",
         "its halves differ by": None if "spread" not in profile.detail else f"{float(profile.detail['spread']):.1%}",
+        "of a core": None if "cpu_s_per_step" not in profile.detail or profile.steps_per_s is None else
+            f"{float(profile.detail['cpu_s_per_step']) * profile.steps_per_s:.0%} for the script's process",
         "start": None if profile.boot_s is None else f"{profile.boot_s:.1f} s to the first step",
         "memory": None if profile.memory_peak_bytes is None else f"{profile.memory_peak_bytes / 2**30:.2f} GiB at most",
         "checkpoint": None if profile.checkpoint_bytes is None else f"{profile.checkpoint_bytes / 1e6:.1f} MB",

@@ -7,6 +7,7 @@ from typing import Any
 
 from shoestring.app.report.page import STYLE_ID, inline, json_block, policy, printable_values
 from shoestring.app.whole_file import write_whole
+from shoestring.domain.errors import BadInput
 
 STYLE = """:root { color-scheme: light dark; --ink: #1c2024; --paper: #ffffff; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e8ea; --paper: #15181b; } }
@@ -48,6 +49,25 @@ def write_figure(figure: Any, path: Path, title: str) -> None:
         BadInput: the file can't be written; what was there before stays.
     """
     write_whole(path, figure_page(figure.to_plotly_json(), title), "--html")
+
+
+def write_image(figure: Any, path: Path) -> None:
+    """Write a plotly figure as a PNG image.
+
+    Raises:
+        BadInput: kaleido or a browser for it is missing, or the file can't be written; what was there stays.
+    """
+    try:
+        image: bytes = figure.to_image(format="png", width=1300, height=800, scale=2)
+    except (
+        ValueError,
+        RuntimeError,
+        OSError,
+    ) as error:  # plotly's without kaleido, kaleido's without a browser
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        step = "pip install 'shoestring[png]' and have a Chrome, or --html"
+        raise BadInput(f"--png: {first}", next_step=step) from None
+    write_whole(path, image, "--png")
 
 
 def figure_page(figure: dict[str, Any], title: str) -> str:
