@@ -16,6 +16,7 @@ from shoestring.app.cli._unit_costs import tell_marginal, tell_unit_costs
 from shoestring.app.site import user_name
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
+from shoestring.store.allocation_book import in_force
 from shoestring.store.answers import Answer, Question
 from shoestring.workflows.allocation import AllocationPreview, preview, preview_json, read_rules
 from shoestring.workflows.costs import NONE, answer_csv, answer_json, costs, question_of, write_parquet
@@ -108,6 +109,9 @@ def command(
         sys.stdout.write(answer_csv(answer))
     elif parquet is None:
         _show(question, answer)
+        if (fact := in_force(store.folder)) is not None:
+            told = f"cost is shared out by rules of {fact.at:%Y-%m-%d} ({fact.user}); --undo-allocation takes them out"
+            console().print(Text(f"  {printable(told)}", "dim"))
 
 
 def _tell_outlook(told: Outlook, as_json: bool) -> None:
