@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from math import lcm
 from typing import TypeVar
 
 from shoestring.domain.units import MONEY_STEP
@@ -26,24 +27,30 @@ def split(
     """
     if not weights:
         raise ValueError(f"{amount}: nobody to share it among")
-    exact = {key: Fraction(weight) for key, weight in weights.items()}
-    if any(weight < 0 for weight in exact.values()):
+    whole = _whole_numbers(weights)
+    if any(weight < 0 for weight in whole.values()):
         raise ValueError("a weight is 0 or more")
-    total = sum(exact.values())
+    total = sum(whole.values())
     if total == 0:
-        exact, total = dict.fromkeys(exact, Fraction(1)), Fraction(len(exact))
+        whole, total = dict.fromkeys(whole, 1), len(whole)
     steps = Fraction(amount) / Fraction(step)
     if steps.denominator != 1:
         raise ValueError(f"{amount} is no multiple of {step}")
     sign = -1 if steps < 0 else 1
-    ideal = {key: abs(steps) * weight / total for key, weight in exact.items()}
-    whole = {key: int(share) for key, share in ideal.items()}
-    rest = int(abs(steps)) - sum(whole.values())
-    by_remainder = sorted(ideal, key=lambda key: (whole[key] - ideal[key], str(key)))
-    for key in by_remainder[:rest]:
-        whole[key] += 1
+    shared = abs(steps.numerator)
+    counts = {key: shared * weight // total for key, weight in whole.items()}
+    rest = shared - sum(counts.values())
+    for key in sorted(whole, key=lambda key: (-(shared * whole[key] % total), str(key)))[:rest]:
+        counts[key] += 1
     with localcontext(prec=60):
-        return {key: sign * count * step for key, count in whole.items()}
+        return {key: sign * count * step for key, count in counts.items()}
+
+
+def _whole_numbers(weights: Mapping[K, Decimal | float | int]) -> dict[K, int]:
+    """Weights in the same proportions, exactly: whole numbers are split much faster than fractions."""
+    exact = {key: Fraction(weight) for key, weight in weights.items()}
+    common = lcm(*(weight.denominator for weight in exact.values()))
+    return {key: weight.numerator * (common // weight.denominator) for key, weight in exact.items()}
 
 
 def fractions_of_one(parts: Mapping[str, Fraction | float]) -> dict[str, Fraction]:
