@@ -2,11 +2,20 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoestring.market.ages import age_classes
-from shoestring.market.memory import UNDERWAY_S, blank, extended, observe, recount, remember
+from shoestring.market.memory import (
+    HALF_LIFE_H,
+    POOLED_HALF_LIFE_H,
+    UNDERWAY_S,
+    blank,
+    extended,
+    observe,
+    recount,
+    remember,
+)
 
 STEP_S = 600.0
 
@@ -104,3 +113,33 @@ def test_classes_cover_every_age(step_s: float) -> None:
 def test_a_step_without_length_is_refused() -> None:
     with pytest.raises(ValueError, match="step of 0"):
         age_classes(0.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 5), st.floats(0.0, 40 * 3600.0))
+def test_a_look_at_an_unchanged_market_is_the_general_look_bit_by_bit(
+    seed: int, zones: int, elapsed_s: float
+) -> None:
+    """The short way that most looks take gives what the long one gives."""
+    draw = np.random.default_rng(seed)
+    memory = remember(draw.random((30, zones)) < 0.6, 600.0)
+    assert memory.up is not None
+    short = observe(memory, memory.up, elapsed_s)
+
+    steps, ages = elapsed_s / 600.0, memory.age_s + elapsed_s
+    fade, slow = 0.5 ** (elapsed_s / (HALF_LIFE_H * 3600)), 0.5 ** (elapsed_s / (POOLED_HALF_LIFE_H * 3600))
+    ends = np.append(memory.ages.from_s[1:], np.inf)
+    held = np.maximum(
+        np.minimum(ages[:, None], ends) - np.maximum(memory.age_s[:, None], memory.ages.from_s), 0.0
+    )
+    spent = np.zeros_like(memory.exposure)
+    spent[np.arange(zones), np.where(memory.up, 0, 1)] = held / 600.0
+    dark = ~memory.up & ~(memory.up.sum() - memory.up > 0)
+    assert np.array_equal(short.age_s, ages) and np.array_equal(short.up, memory.up)
+    assert np.array_equal(short.exposure, memory.exposure * fade + spent)
+    assert np.array_equal(short.switches, memory.switches * fade)
+    assert np.array_equal(short.pooled_exposure, memory.pooled_exposure * slow + spent.sum(0))
+    assert np.array_equal(short.pooled_switches, memory.pooled_switches * slow)
+    assert np.array_equal(short.dark, memory.dark * fade + dark * steps)
+    for name in ("losses", "covered", "relit"):
+        assert np.array_equal(getattr(short, name), getattr(memory, name) * fade)

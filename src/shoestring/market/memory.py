@@ -78,6 +78,8 @@ def observe(memory: Memory, up: Bools, elapsed_s: float, *, half_life_h: float =
     """
     if memory.up is None:
         return replace(memory, up=up.copy(), age_s=np.full(memory.zones, UNDERWAY_S))
+    if up is memory.up or np.array_equal(up, memory.up):
+        return _lasted(memory, elapsed_s, half_life_h)
     before, steps = memory.up, elapsed_s / memory.ages.step_s
     fade = 0.5 ** (elapsed_s / (half_life_h * 3600))
     changed = up != before
@@ -101,6 +103,41 @@ def observe(memory: Memory, up: Bools, elapsed_s: float, *, half_life_h: float =
         covered=memory.covered * fade + (lost & others_now),
         dark=memory.dark * fade + all_dark * steps,
         relit=memory.relit * fade + (all_dark & others_now),
+    )
+
+
+def _lasted(memory: Memory, elapsed_s: float, half_life_h: float) -> Memory:
+    """:func:`observe` where no state has changed, which is most looks: the same arithmetic, bit by bit."""
+    up, ages = memory.up, memory.ages
+    assert up is not None
+    fade = 0.5 ** (elapsed_s / (half_life_h * 3600))
+    slow_fade = 0.5 ** (elapsed_s / (POOLED_HALF_LIFE_H * 3600))
+    age_s = memory.age_s + elapsed_s
+    spent = _time_in_classes(ages, memory.age_s, age_s) / ages.step_s
+    exposure, pooled = memory.exposure * fade, memory.pooled_exposure * slow_fade
+    states = up.tolist()
+    by_state = np.zeros_like(memory.exposure)
+    for zone, is_up in enumerate(states):
+        by_state[zone, UP if is_up else DOWN] = spent[zone]
+    exposure += by_state
+    pooled += by_state.sum(0)
+    dark = memory.dark * fade
+    if not any(
+        states
+    ):  # with more than one up, nobody is in the dark; with one up, only that one's others are
+        dark += elapsed_s / ages.step_s
+    return Memory(
+        ages=ages,
+        up=up,
+        age_s=age_s,
+        exposure=exposure,
+        switches=memory.switches * fade,
+        pooled_exposure=pooled,
+        pooled_switches=memory.pooled_switches * slow_fade,
+        losses=memory.losses * fade,
+        covered=memory.covered * fade,
+        dark=dark,
+        relit=memory.relit * fade,
     )
 
 

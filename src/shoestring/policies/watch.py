@@ -1,11 +1,13 @@
 """What a policy has seen of the spot offers: the belief that learning policies share."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
 
 from shoestring.domain.fleet import FleetView
+from shoestring.domain.offer import Offer
 from shoestring.domain.units import seconds_between
 from shoestring.market.memory import Memory, blank, extended, observe
 from shoestring.policies.base import is_guaranteed
@@ -20,12 +22,14 @@ class Watch:
 
     Attributes:
         ids: spot offers seen so far, sorted. memory: of these, at the moment ``at``.
+        offers: the view's, as they were at that moment; a view's offers are never changed afterwards.
         basis: the memory that plans are made from, kept for a while so that plans can be; since ``basis_at``.
     """
 
     ids: tuple[str, ...] = ()
     memory: Memory = NOTHING_SEEN
     at: datetime | None = None
+    offers: Mapping[str, Offer] = field(default_factory=dict)
     basis: Memory = NOTHING_SEEN
     basis_at: datetime | None = None
 
@@ -45,6 +49,10 @@ def watched(belief: Watch, view: FleetView, *, fresh_s: float) -> Watch:
 
 def _seen(belief: Watch, view: FleetView) -> Watch:
     """The belief with every spot offer of the view brought to its moment; an unknown state stays as it was."""
+    if belief.at == view.now and belief.offers is view.offers:
+        return belief  # a decision looks once more at what the belief has just seen
+    if belief.at is not None and belief.memory.up is not None and _same_spot(belief.ids, view.offers):
+        return _aged(belief, view)
     spot = {o.id: o.available for o in view.offers.values() if not is_guaranteed(o)}
     ids = tuple(sorted({*belief.ids, *spot}))
     if not ids:
@@ -59,6 +67,34 @@ def _seen(belief: Watch, view: FleetView) -> Watch:
     elapsed_s = 0.0 if belief.at is None else max(seconds_between(belief.at, view.now), 0.0)
     same = ids == belief.ids
     if same and elapsed_s == 0 and memory.up is not None and np.array_equal(up, memory.up):
-        return belief  # the same look again: a decision looks once more at what the belief has just seen
+        return belief  # the same look again
     memory = observe(memory, up, elapsed_s)
-    return replace(belief, ids=ids, memory=memory, at=view.now, basis=belief.basis if same else basis)
+    basis = belief.basis if same else basis
+    return replace(belief, ids=ids, memory=memory, at=view.now, offers=view.offers, basis=basis)
+
+
+def _same_spot(ids: tuple[str, ...], offers: Mapping[str, Offer]) -> bool:
+    """Whether these are the spot offers of a view, all of them and no other."""
+    spot = sum(not is_guaranteed(offer) for offer in offers.values())
+    return spot == len(ids) > 0 and all(i in offers and not is_guaranteed(offers[i]) for i in ids)
+
+
+def _aged(belief: Watch, view: FleetView) -> Watch:
+    """The same offers as before, a while later."""
+    memory, offers = belief.memory, view.offers
+    assert belief.at is not None and memory.up is not None
+    before = memory.up.tolist()
+    states = [offers[i].available for i in belief.ids]
+    now = [b if s is None else s for b, s in zip(before, states, strict=True)]
+    elapsed_s = max(seconds_between(belief.at, view.now), 0.0)
+    if elapsed_s == 0 and now == before:
+        return belief
+    up = memory.up if now == before else np.array(now, dtype=bool)
+    return Watch(
+        ids=belief.ids,
+        memory=observe(memory, up, elapsed_s),
+        at=view.now,
+        offers=offers,
+        basis=belief.basis,
+        basis_at=belief.basis_at,
+    )
