@@ -18,7 +18,12 @@ from tests.swarm.fleet import live
 FOLDER = Path(__file__).with_name("journals")
 SEEDS = {"uniform_progress": 7, "deadline": 68}  # a fleet of each policy
 # A policy that decides an old journal otherwise has a new version, and the step to it says why, here.
-STEPS: Mapping[tuple[str, int], str] = {}
+STEPS: Mapping[tuple[str, int], str] = {
+    (
+        "deadline",
+        2,
+    ): "counts on other zones only as far as moving there is cheap; first on-demand where spot follows",
+}
 
 
 def rederived(facts: Iterable[Fact], policy: Policy) -> Iterable[tuple[Action, Action | None]]:
