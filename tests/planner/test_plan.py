@@ -390,3 +390,46 @@ def test_spot_is_never_chosen_by_a_bound_that_nobody_looked_at() -> None:
 
     assert simulated and all("simulated" in o.flags for o in simulated)
     assert groups(found)["not_simulated"] > 0
+
+
+def probed() -> Profile:
+    """A probe of 1 step/s on eight H100."""
+    seen = {"provider": "owned", "accelerator_count": "8", "total_steps": "36000", "spread": "0.08"}
+    return Profile(code_sha256="x", world_size=1, measured_at=NOW, source="probe", steps_per_s=1.0,
+                   accelerator="H100-SXM", detail=seen)  # fmt: skip
+
+
+@pytest.mark.parametrize("work", [None, Steps(steps=36_000)])
+def test_work_is_what_a_probe_measured(work: Steps | None) -> None:
+    job = replace(JOB, resources=asking("H100", "H200"), work=work)
+    found = planned(job, profile=probed())
+
+    assert found.work_kind in ("measured", "roofline") and found.chosen and found.chosen.expected_cost_usd
+    here = next(o for o in found.options if o.accelerator == "H100-SXM")
+    assert "unvalidated_speed" not in here.flags and here.expected_finish_h == pytest.approx(10.08, abs=0.05)
+    other = next((o for o in found.options if o.accelerator == "H200-SXM"), None)
+    assert other is None or "unvalidated_speed" in other.flags
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        None,
+        replace(probed(), accelerator="cpu"),
+        replace(probed(), steps_per_s=None),
+        replace(probed(), detail={"provider": "rehearsal", "accelerator_count": "8", "total_steps": "36000"}),
+        replace(probed(), detail={"accelerator_count": "8", "total_steps": "36000"}),
+        replace(probed(), detail={"provider": "owned", "accelerator_count": "8"}),
+    ],
+)
+def test_a_speed_from_elsewhere_says_nothing_about_an_accelerator(profile: Profile | None) -> None:
+    found = planned(replace(JOB, work=None), profile=profile)
+
+    assert found.work_kind == "unknown" and found.chosen and found.chosen.expected_cost_usd is None
+
+
+def test_the_users_word_about_an_accelerator_stands_beside_what_was_measured_on_another() -> None:
+    job = replace(JOB, work=Steps(steps=36_000, steps_per_s={"H100-SXM": 2.0}))
+    kinds = {o.accelerator: o.expected_finish_h for o in planned(job, profile=probed()).options}
+
+    assert kinds["H100-SXM"] == pytest.approx(5.08, abs=0.05)

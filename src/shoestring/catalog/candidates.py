@@ -22,6 +22,10 @@ from shoestring.planner.hazard import scale_of
 from shoestring.planner.scaling import Shape
 from shoestring.planner.screen import Candidates
 
+_ANOTHER = Refusal(code="accelerator", text="the job asks for another accelerator", fix="add it to `any_of`")
+_NONE_NAMED = Refusal(
+    code="accelerator", text="the job names no accelerator", fix="name one: `resources: {accelerators: L4}`"
+)
 _CONTRACT = Refusal(
     code="commitment",
     text="needs a contract of one year or more",
@@ -101,9 +105,7 @@ def sort_out(
         zip(c["provider"], c["accelerator"], c["market"], strict=True)
     ):
         if key not in keys:
-            why = Refusal(
-                code="accelerator", text="the job asks for another accelerator", fix="add it to `any_of`"
-            )
+            why = _ANOTHER if keys else _NONE_NAMED
         elif account.enabled is not None and provider not in account.enabled:
             why = Refusal(
                 code="account",

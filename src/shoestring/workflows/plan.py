@@ -1,6 +1,5 @@
 """``shoestring plan``: dollars per finished job for every way to run it, and which one to take."""
 
-import math
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -28,6 +27,7 @@ from shoestring.planner.asked import (
 )
 from shoestring.planner.finalists import lived_through
 from shoestring.planner.frontier import Scored, Wishes, admissible, frontier, ranked, score, second
+from shoestring.planner.measured import measured_work
 from shoestring.planner.scaling import Shape
 from shoestring.planner.starts import Start, Starts, next_start_h
 from shoestring.planner.work import hours_on, known_work
@@ -98,7 +98,10 @@ class _Planning:
         self.flags = price_flags(catalog, np.datetime64(now.date().isoformat()))
         asked = shapes_asked(self.workload)
         self.first = next(iter(asked.values()), None)
-        self.known = known_work(self.workload.work, self.first, asked) if self.first else ()
+        work = self.workload.work
+        told = known_work(work, self.first, asked) if self.first else ()
+        seen = measured_work(work, profile, catalog.names.keys_of) if self.first else ()
+        self.known = (*(k for k in told if not (seen and k.unit)), *seen)
         self.relative = bool(self.known) and self.known[0].unit
         self.terms = terms_of(self.workload, profile, None if self.relative else self.deadline_h)
         if self.relative:
@@ -117,7 +120,9 @@ class _Planning:
         proven = self.choices.allow_unproven_resume or bool(self.profile and self.profile.resume_proven)
         found = self._sort(proven)
         scored, usable = self._score(found.usable)
-        maker = self._maker()
+        maker = OptionMaker.of(
+            self.catalog, self.flags, self.workload.num_nodes, self.first if self.relative else None
+        )
         wishes = self._wishes()
         doubtful = self._doubtful(found.usable)
         scored, usable = self._simulated(scored, usable, doubtful, wishes)
@@ -226,21 +231,6 @@ class _Planning:
         one, flagged = self._score((lowest,))
         return maker.option(
             one, 0, flagged[0], "the file as it stands: the lowest $/h it allows, for comparison"
-        )
-
-    def _maker(self) -> OptionMaker:
-        """Without work, the unit is one hour on the first accelerator at its lowest price on demand."""
-        unit: float | None = None
-        if self.relative and self.first is not None:
-            c, price = self.catalog.arrays, self.catalog.price
-            sound = np.array([not suspect(words) for words in self.flags])
-            alike = sound & (c["accelerator"] == self.first.accelerator) & (c["market"] == "on_demand")
-            same = price[alike & (self.catalog.count == self.first.count)]
-            each = (price[alike] / self.catalog.count[alike]) * self.first.count
-            lowest = same if len(same) else each
-            unit = float(lowest.min()) * self.workload.num_nodes if len(lowest) else math.nan
-        return OptionMaker(
-            catalog=self.catalog, flags=self.flags, nodes=self.workload.num_nodes, unit_usd=unit
         )
 
     def _suspect(self, u: Usable) -> bool:

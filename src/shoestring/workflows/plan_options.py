@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from shoestring.catalog.candidates import Usable
 from shoestring.catalog.load import Catalog
+from shoestring.catalog.sanity import suspect
 from shoestring.domain.offer import Market
 from shoestring.domain.plan import Option, Plan
 from shoestring.planner.frontier import Scored
 from shoestring.planner.hazard import losses, scale_of
+from shoestring.planner.scaling import Shape
 
 APART = ("relative_cost", "price_layer")  # have places of their own in JSON
 
@@ -32,6 +34,22 @@ class OptionMaker:
     flags: Sequence[tuple[str, ...]]
     nodes: int
     unit_usd: float | None
+
+    @classmethod
+    def of(
+        cls, catalog: Catalog, flags: Sequence[tuple[str, ...]], nodes: int, unit: Shape | None
+    ) -> "OptionMaker":
+        """``unit``: the shape whose hour, at its lowest price on demand, is the unit without work; else None."""
+        usd: float | None = None
+        if unit is not None:
+            c, price = catalog.arrays, catalog.price
+            sound = np.array([not suspect(words) for words in flags])
+            alike = sound & (c["accelerator"] == unit.accelerator) & (c["market"] == "on_demand")
+            same = price[alike & (catalog.count == unit.count)]
+            each = (price[alike] / catalog.count[alike]) * unit.count
+            lowest = same if len(same) else each
+            usd = float(lowest.min()) * nodes if len(lowest) else math.nan
+        return cls(catalog=catalog, flags=flags, nodes=nodes, unit_usd=usd)
 
     def option(self, s: Scored, i: int, u: Usable, reason: str) -> Option:
         """Row ``i`` of the scored ones, as an Option; numbers that are unknown or endless become None."""

@@ -67,7 +67,8 @@ def cautions(
         notes.append(f"Not in the catalog, so left out: {', '.join(absent)}.")
     if relative:
         notes.append(
-            "Work unknown: costs are relative to one hour on the first accelerator named; give `work:`."
+            "Work unknown: costs are relative to one hour on the first accelerator named; give `work:`, or "
+            "`shoestring probe` the job where it will run."
         )
     if profile is None or profile.boot_s is None:
         notes.append(

@@ -187,6 +187,10 @@ def profile_of(subject: Subject, beats: Sequence[Beat], seen: Observation, now: 
             detail["start_cpu_s"] = f"{beats[0].cpu_s or 0.0:.6g}"
     if seen.heartbeat is not None and seen.heartbeat.total_steps:
         detail["total_steps"] = str(seen.heartbeat.total_steps)
+    detail |= {
+        "provider": subject.offer.provider,
+        "accelerator_count": f"{subject.offer.accelerator_count:g}",
+    }
     if seen.checkpoints:
         detail["blocked_s"] = f"{max(c.blocked_s for c in seen.checkpoints):.3f}"
     return Profile(

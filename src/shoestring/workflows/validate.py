@@ -9,6 +9,7 @@ from typing import Any
 from shoestring import jobfile
 from shoestring.domain.codec import to_json
 from shoestring.domain.errors import JobFileInvalid, Problem
+from shoestring.domain.model import ModelSpec, Sharding
 from shoestring.domain.text import printable
 from shoestring.domain.units import describe_duration
 from shoestring.domain.workload import (
@@ -70,6 +71,7 @@ def summary(workload: Workload) -> dict[str, str]:
         "nodes": str(workload.num_nodes) if workload.num_nodes > 1 else "",
         "backend": workload.backend.value,
         "work": _work(workload.work),
+        "model": _model(workload.model),
         "deadline": _deadline(workload),
         "budget": f"${workload.budget_usd:,.2f}" if workload.budget_usd is not None else "no limit",
         "goal": workload.goal.value,
@@ -118,6 +120,16 @@ def _work(work: Work | None) -> str:
             return "to be measured (probe)"
         case None:
             return "not declared; it is measured while the job runs"
+
+
+def _model(model: ModelSpec | None) -> str:
+    if model is None:
+        return ""
+    size = f"{model.params / 1e9:g}B" if model.params >= 1e9 else f"{model.params / 1e6:g}M"
+    words = (size + " parameters", model.kind, model.precision, model.optimizer, model.method,
+             "" if model.sharding is Sharding.NONE else model.sharding,
+             f"tensor parallel {model.tensor_parallel}" if model.tensor_parallel > 1 else "")  # fmt: skip
+    return ", ".join(str(word) for word in words if word)
 
 
 def _deadline(workload: Workload) -> str:

@@ -144,7 +144,7 @@ def _lines(found: Plan, today: date) -> list[str]:
         )
     if found.chosen is not None and found.chosen.co2_kg is not None:
         lines.append(
-            f"the choice takes {found.chosen.energy_kwh:.0f} kWh and {found.chosen.co2_kg:.0f} kg CO2"
+            f"the choice takes {_number(found.chosen.energy_kwh)} kWh and {_number(found.chosen.co2_kg)} kg CO2"
         )
     if found.probe_saves_usd:
         lines.append(f"one more probe (shoestring probe) could save up to {found.probe_saves_usd:.2f} $")
