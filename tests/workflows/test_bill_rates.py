@@ -54,6 +54,18 @@ def test_the_contracts_price_is_learnt_with_its_evidence(tmp_path: Path) -> None
     assert rate.list_usd == 55.04 and rate.point.as_of.date() == date(2026, 1, 11)
 
 
+def test_a_line_counts_once_whether_its_type_or_its_description_names_the_instance(tmp_path: Path) -> None:
+    text = "$40 per On Demand Linux p5.48xlarge Instance Hour"
+    [rate] = learnt(
+        tmp_path,
+        row(ChargeDescription=text),
+        row(ChargeDescription=text, ResourceType="", ResourceId="i-2"),
+        row(ChargeDescription=text, ResourceType="Virtual machine", ResourceId="i-3"),
+    ).rates
+
+    assert rate.hours == 72
+
+
 def test_seconds_count_as_hours_and_other_currencies_as_dollars(tmp_path: Path) -> None:
     [rate] = learnt(
         tmp_path, row(PricingQuantity="86400", PricingUnit="Seconds", ContractedUnitPrice="0.0111111111")

@@ -144,7 +144,7 @@ def _newest(rates: Sequence[PaidRate]) -> list[PaidRate] | str:
     newest = max(rates, key=lambda r: (r.last, r.first, r.hours))
     same = [r for r in rates if abs(r.usd_per_hour / newest.usd_per_hour - 1) <= SAME]
     begin, hours = min(r.first for r in same), sum(r.hours for r in same)
-    rivals = [r for r in rates if r not in same and r.last > begin]
+    rivals = [r for r in rates if abs(r.usd_per_hour / newest.usd_per_hour - 1) > SAME and r.last > begin]
     rival_hours = sum(r.hours for r in rivals)
     if rivals and rival_hours > RIVAL_SHARE * (hours + rival_hours):
         other = max(rivals, key=lambda r: r.hours)

@@ -23,14 +23,22 @@ from shoestring.store.charges_manifest import Manifest, read_manifest
 
 NAME, VERSION = "learnt_rates.json", 1
 LOOK_BACK = timedelta(days=120)
-PLAIN = "regexp_replace(lower({text}), '[^a-z0-9]', '', 'g')"
+MOST_TEXTS, MOST_RATES = 20_000, 50_000  # kinds of lines, and rates of them, that are looked at: the largest
+PROVIDER = "coalesce(ServiceProviderName, InvoiceIssuerName, '')"
+USAGE = """
+from {rows}
+where ChargePeriodStart >= $since and ChargeCategory = 'Usage' and ChargeClass is null
+  and x_UsdPerUnit is not null and RegionId is not null
+"""
+# What lines call their hardware: millions of lines, a few names.
+TEXTS = """
+select {provider} as provider, {text} as text {usage} and {which}
+group by all order by count(*) desc limit {most}
+"""
 # One line for each rate of each kind of line; spot changes all the time, so it is summed up by the day.
 LINES = """
-select coalesce(ServiceProviderName, InvoiceIssuerName) as provider, RegionId as region,
-    AvailabilityZone as zone, ResourceType as kind,
-    case when ResourceType is null or not regexp_matches({resource}, {types})
-        then nullif(regexp_extract({described}, {types}), '') end as described,
-    x_Market as market, coalesce(PricingUnit, ConsumedUnit) as unit,
+select name.provider, RegionId as region, AvailabilityZone as zone, name.kind, x_Market as market,
+    coalesce(PricingUnit, ConsumedUnit) as unit,
     case when x_Market = 'spot' then date_trunc('day', ChargePeriodStart) end as day,
     case when x_Market = 'spot' then null else round(cast(coalesce(ContractedUnitPrice * x_UsdPerUnit,
         ContractedCost * x_UsdPerUnit / nullif(coalesce(PricingQuantity, ConsumedQuantity), 0)) as double), 6)
@@ -38,12 +46,11 @@ select coalesce(ServiceProviderName, InvoiceIssuerName) as provider, RegionId as
     cast(sum(EffectiveCost * x_UsdPerUnit) as double) as usd,
     cast(sum(coalesce(PricingQuantity, ConsumedQuantity)) as double) as quantity,
     cast(min(ChargePeriodStart) as date) as first, cast(max(ChargePeriodStart) as date) as last
-from {rows}
-where ChargePeriodStart >= $since and ChargeCategory = 'Usage' and ChargeClass is null
-  and x_UsdPerUnit is not null and RegionId is not null
-  and not regexp_matches(lower(coalesce(ChargeDescription, '') || ' ' || coalesce(SkuMeter, '')),
+from (select *, {provider} as sender {usage}) as line
+join name on name.sender = line.sender and name.text = {text}
+where {which} and not regexp_matches(lower(coalesce(ChargeDescription, '') || ' ' || coalesce(SkuMeter, '')),
       'windows|rhel|red hat|suse')
-group by all
+group by all order by quantity desc limit {most}
 """
 
 
@@ -68,48 +75,77 @@ def learn_rates(store: Any, catalog: Catalog, *, today: date) -> BillRates:
 
 
 def _paid(store: Any, parts: list[Any], catalog: Catalog, today: date) -> list[PaidRate]:
+    """Hours and rates of instances that the catalog knows; names first, so that few lines are looked at twice."""
     from shoestring.store.charges_engine import literal
 
-    recognizer = Recognizer(catalog)
-    types = literal(recognizer.telling_parts()[0])
-    resource, described = (PLAIN.format(text=text) for text in ("ResourceType", "ChargeDescription"))
-    sql = LINES.format(rows=store.rows_sql(parts), types=types, resource=resource, described=described)
-    since = today - LOOK_BACK
+    recognizer, since = Recognizer(catalog), {"since": today - LOOK_BACK}
+    usage = USAGE.format(rows=store.rows_sql(parts))
+    found: list[PaidRate] = []
     with store.connect() as engine:
-        cursor = engine.execute(sql, {"since": since})
-        names = [column[0] for column in cursor.description]
-        lines = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    found = []
-    for line in lines:
-        rate = _rate(line, recognizer, catalog)
-        if rate is not None:
-            found.append(rate)
+        typed = _names(engine, "ResourceType", "ResourceType is not null", usage, since, recognizer, catalog)
+        known = ", ".join(literal(text) for text in sorted({text for _, text, _, _ in typed})) or "''"
+        other = f"(ResourceType is null or ResourceType not in ({known}))"
+        told = _names(engine, "ChargeDescription", other, usage, since, recognizer, catalog)
+        for text, names, which in (("ResourceType", typed, "true"), ("ChargeDescription", told, other)):
+            if not names:
+                continue
+            rows = ", ".join(f"({', '.join(map(literal, name))})" for name in names)
+            named = f"(values {rows}) as n(sender, text, provider, kind)"
+            engine.execute(f"create or replace temp table name as select * from {named}")  # noqa: S608 - quoted
+            sql = LINES.format(usage=usage, text=text, which=which, provider=PROVIDER, most=MOST_RATES)
+            cursor = engine.execute(sql, since)
+            titles = [column[0] for column in cursor.description]
+            lines = (dict(zip(titles, row, strict=True)) for row in cursor.fetchall())
+            found += [rate for line in lines if (rate := _rate(line)) is not None]
     return found
 
 
-def _rate(line: dict[str, Any], recognizer: Recognizer, catalog: Catalog) -> PaidRate | None:
-    """A line as hours at a rate; None where it is no instance of the catalog's, or no time."""
-    hours_each, provider = hours_of_unit(line["unit"]), recognizer.provider(line["provider"])
-    if hours_each is None or provider is None or not line["quantity"] or line["quantity"] <= 0:
-        return None
-    kind = line["kind"] or ""
-    managed = kind.startswith("ml.")
-    if managed:
-        if kind not in catalog.columns["instance_type"]:
-            return None
-        name: str | None = kind
-    else:
-        hardware = recognizer.hardware(provider, kind, line["described"])
-        name = None if hardware is None else hardware.instance_type
-    if name is None:
+def _names(
+    engine: Any,
+    text: str,
+    which: str,
+    usage: str,
+    since: dict[str, date],
+    recognizer: Recognizer,
+    catalog: Catalog,
+) -> list[tuple[str, str, str, str]]:
+    """Sender and text of lines, with the provider and the instance type that they mean."""
+    sql = TEXTS.format(provider=PROVIDER, text=text, usage=usage, which=f"{which} and {text} is not null",
+                       most=MOST_TEXTS)  # fmt: skip
+    found = []
+    senders: dict[str, str | None] = {}
+    for sender, words in engine.execute(sql, since).fetchall():
+        if sender not in senders:
+            senders[sender] = recognizer.provider(sender)
+        provider = senders[sender]
+        kind = None if provider is None else _instance(provider, words, recognizer, catalog)
+        if provider is not None and kind is not None:
+            found.append((sender, words, provider, kind))
+    return found
+
+
+def _instance(provider: str, text: str, recognizer: Recognizer, catalog: Catalog) -> str | None:
+    """The catalog's instance type that a text names; a managed service's types are no instance's."""
+    if text.startswith("ml."):
+        return text if text in catalog.columns["instance_type"] else None
+    hardware = recognizer.hardware(provider, text)
+    return None if hardware is None else hardware.instance_type
+
+
+def _rate(line: dict[str, Any]) -> PaidRate | None:
+    """A line as hours at a rate; None where it is no time, or was free."""
+    hours_each = hours_of_unit(line["unit"])
+    if hours_each is None or not line["quantity"] or line["quantity"] <= 0:
         return None
     hours = line["quantity"] * hours_each
     usd = line["usd"] / hours if line["rate"] is None else line["rate"] / hours_each
     if not usd > 0:
         return None
-    market = "managed" if managed and line["market"] == "on_demand" else str(line["market"] or "unknown")
-    return PaidRate(provider=provider, instance_type=name, region=str(line["region"]), zone=line["zone"] or "",
-                    market=market, usd_per_hour=usd, hours=hours, first=line["first"], last=line["last"])  # fmt: skip
+    managed = line["kind"].startswith("ml.") and line["market"] == "on_demand"
+    market = "managed" if managed else str(line["market"] or "unknown")
+    return PaidRate(provider=line["provider"], instance_type=line["kind"], region=str(line["region"]),
+                    zone=line["zone"] or "", market=market, usd_per_hour=usd, hours=hours, first=line["first"],
+                    last=line["last"])  # fmt: skip
 
 
 def digest_of(manifest: Manifest) -> str:
