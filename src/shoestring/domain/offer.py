@@ -148,6 +148,7 @@ class Offer:
     Attributes:
         id: stable over time, e.g. ``rehearsal/us-east-1/us-east-1a/g.1x/spot``.
         executor: name of the door that launches it.
+        p_capacity: probability that a launch now is granted; None where nobody knows.
         available: False when known to be out of capacity; None when unknown (worth a try).
         accelerator: None for CPU only. accelerator_count: per node.
         boot_s: typical time from launch to the first line of the job; None if unknown.
@@ -171,6 +172,7 @@ class Offer:
     boot_s: float | None = None
     notice_s: float | None = None
     available: bool | None = None
+    p_capacity: float | None = None
     owned: OwnedCost | None = None
 
     @property

@@ -201,6 +201,7 @@ class RehearsalMarket:
             boot_s=self.market.boot_s + self.market.start_real_s * self.clock.scale,
             notice_s=self.market.notice_s if spot else None,
             available=self.traces[name].up(at_s) if spot else True,
+            p_capacity=1 - self.market.launch_failure_share if self.market.launch_failure_share else None,
         )
 
     def _price(self, name: str, zone: ZoneFile, market: Market, at_s: float) -> Price:

@@ -14,6 +14,7 @@ def differs(known: Offer, offer: Offer) -> bool:
         known.available != offer.available
         or known.price.usd_per_hour != offer.price.usd_per_hour
         or known.boot_s != offer.boot_s
+        or known.p_capacity != offer.p_capacity
     )
 
 

@@ -11,13 +11,16 @@ from shoestring.supervisor.book import RunBook
 
 
 class BackOff(Protocol):
-    """The two numbers of exponential back-off, in seconds."""
+    """Exponential back-off, in seconds; guaranteed capacity never rests longer than ``retry_s``."""
 
     @property
     def backoff_s(self) -> float: ...
 
     @property
     def backoff_max_s(self) -> float: ...
+
+    @property
+    def retry_s(self) -> float: ...
 
 
 class Eligibility:
@@ -47,7 +50,7 @@ class Eligibility:
             known = self._known[run.run_id] = (self._market, proven, ids)
         if not run.refused:
             return known[2]
-        return tuple(i for i in known[2] if not self._resting(run, i, now))
+        return tuple(i for i in known[2] if not self._resting(run, offers[i], now))
 
     def recheck(self, run: RunBook, offer_id: str, offers: Mapping[str, Offer]) -> str:
         """Why this run must not use this offer, in one line; empty if it may."""
@@ -68,9 +71,12 @@ class Eligibility:
             return False
         return seconds_between(run.last_failure_at, now) < self._pause_s(run.failures)
 
-    def _resting(self, run: RunBook, offer_id: str, now: datetime) -> bool:
-        count, last = run.refused.get(offer_id, (0, now))
-        return count > 0 and seconds_between(last, now) < self._pause_s(count)
+    def _resting(self, run: RunBook, offer: Offer, now: datetime) -> bool:
+        count, last = run.refused.get(offer.id, (0, now))
+        pause_s = self._pause_s(count)
+        if run.deadline is not None and not offer.market.preemptible:
+            pause_s = min(pause_s, self._back_off.retry_s)  # what the guard counts with for each refusal
+        return count > 0 and seconds_between(last, now) < pause_s
 
     def _pause_s(self, count: int) -> float:
         return min(self._back_off.backoff_max_s, self._back_off.backoff_s * 2.0 ** min(count - 1, 20))

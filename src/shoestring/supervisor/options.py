@@ -38,6 +38,11 @@ class Options:
     checkpoint_interval_s: float | None = None
     assumptions: Assumptions = field(default_factory=Assumptions)
 
+    @property
+    def retry_s(self) -> float:
+        """The longest pause after a refusal of guaranteed capacity that a deadline's guarantee allows for."""
+        return self.assumptions.bounds.retry_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickReport:

@@ -112,6 +112,9 @@ def run_view(
         checkpoint_age_s=0.0 if live is None else unsaved_s(live, now),
         checkpoint_place=place,
         move_usd=_move_usd(region, size, offers, eligible, assumptions),
+        p_capacity={
+            i: chance for i in eligible if i in offers and (chance := offers[i].p_capacity) is not None
+        },
         bounds=_bounds(max(restarts, default=restart_s), save_s, assumptions),
         allowances=allowances,
         fresh=all(a.observation.launched_at is None for a in run.attempts),
