@@ -19,7 +19,8 @@ NAME = "</script><script>window.hacked=1</script>"
 def figure():
     import plotly.graph_objects as go
 
-    drawn = go.Figure(go.Scatter(x=[1, 2], y=[3, 1], name=NAME, text=[NAME, "<img src=x onerror=hacked>"]))
+    drawn = go.Figure(go.Heatmap(z=[[0, 1], [1, 0]], showscale=False, ygap=3))
+    drawn.add_trace(go.Scatter(x=[1, 2], y=[3, 1], name=NAME, text=[NAME, "<img src=x onerror=hacked>"]))
     return drawn.update_layout(title=NAME.replace("<", "&lt;"), template="plotly_white", xaxis_title="hours")
 
 
@@ -50,6 +51,11 @@ def test_a_browser_draws_it_and_nobody_complains(tmp_path: Path, scheme: str) ->
         assert browser.value("window.hacked") is None
         paper = browser.value("getComputedStyle(document.querySelector('.main-svg')).backgroundColor")
         assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 27)"}[scheme]
+        stacked = (
+            "[...document.querySelectorAll('.main-svg')].every((s) => s.getBoundingClientRect().top < 5)"
+        )
+        assert browser.value(stacked), "its layers lie on each other"
+        assert browser.value("document.querySelector('.gtitle').getBoundingClientRect().top") < 100
         assert browser.complaints == []
         assert [url for url in browser.requests if not url.startswith(("file:", "data:"))] == []
         browser.screenshot(tmp_path / f"{scheme}.png")

@@ -9,7 +9,7 @@ from shoestring.app.report.figure import write_figure, write_image
 from shoestring.domain.errors import BadInput
 from shoestring.domain.plan import Option, Plan
 
-SPECIAL: Mapping[str, str] = {"chosen": "#2a9d3a", "the file as it stands": "#444444", "runner-up": "#1f77b4"}
+SPECIAL: Mapping[str, str] = {"chosen": "#2a9d3a", "the file as it stands": "#b3589a", "runner-up": "#1f77b4"}
 
 
 def write_page(found: Plan, path: Path) -> None:

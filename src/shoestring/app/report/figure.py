@@ -5,18 +5,19 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from shoestring.app.report.page import STYLE_ID, inline, json_block, policy, printable_values
+from shoestring.app.report.page import STYLE_ID, asset, inline, json_block, policy, printable_values
 from shoestring.app.whole_file import write_whole
 from shoestring.domain.errors import BadInput
 
-STYLE = """:root { color-scheme: light dark; --ink: #1c2024; --paper: #ffffff; }
+OWN_STYLE = """:root { color-scheme: light dark; --ink: #1c2024; --paper: #ffffff; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e8ea; --paper: #15181b; } }
-html, body { margin: 0; height: 100%; background: var(--paper); color: var(--ink);
+html, body { margin: 0; height: 100vh; overflow: hidden; background: var(--paper); color: var(--ink);
   font-family: system-ui, sans-serif; }
 #figure { width: 100%; height: 100%; min-height: 34rem; }
 noscript p { padding: 1rem; }
 @media print { #figure { height: 18cm; } }
 """
+STYLE = asset("plotly.css") + OWN_STYLE
 SCRIPT = """(() => {
 'use strict';
 const figure = JSON.parse(document.getElementById('data').textContent);
@@ -31,7 +32,7 @@ const draw = (isDark) => {
   for (const name of Object.keys(layout)) {
     if (/^[xy]axis\\d*$/.test(name)) Object.assign(layout[name], axis(ink, line));
   }
-  Plotly.react(place, figure.data, layout, {responsive: true, displaylogo: false});
+  Plotly.react(place, figure.data, layout, {responsive: true, displayModeBar: false});
 };
 dark.addEventListener('change', (event) => draw(event.matches));
 window.addEventListener('beforeprint', () => draw(false));
@@ -78,11 +79,12 @@ def figure_page(figure: dict[str, Any], title: str) -> str:
     plotly = get_plotlyjs()
     stands_in = "".join(f'<template id="{name}"></template>' for name in STYLE_ID.findall(plotly))
     data = json_block(printable_values(json.loads(to_json(figure, validate=False))))
+    allowed = policy(scripts=(plotly, SCRIPT), style=STYLE, drawn_images=True)
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{escape(policy(scripts=(plotly, SCRIPT), style=STYLE))}">
+<meta http-equiv="Content-Security-Policy" content="{escape(allowed)}">
 <meta name="referrer" content="no-referrer">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">

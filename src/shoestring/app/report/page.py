@@ -43,7 +43,7 @@ def render(document: Mapping[str, Any]) -> str:
     )
     environment.filters.update(FILTERS)
     safe = printable_values(document)
-    plotly, own, style = get_plotlyjs(), own_script(), _asset("report.css")
+    plotly, own, style = get_plotlyjs(), own_script(), asset("plotly.css") + asset("report.css")
     return environment.get_template("page.html").render(
         d=safe,
         runs=safe["runs"][:RUNS_SHOWN],
@@ -58,15 +58,19 @@ def render(document: Mapping[str, Any]) -> str:
     )
 
 
-def policy(*, scripts: tuple[str, ...], style: str) -> str:
+def policy(*, scripts: tuple[str, ...], style: str, drawn_images: bool = False) -> str:
     """A Content-Security-Policy that lets exactly these scripts and this style in, and nothing out.
 
     ``style-src-attr`` stays closed too: the page has no style attributes.
+
+    Args:
+        drawn_images: let images in that the page holds itself, as plotly draws heat maps; none is ever loaded.
     """
+    images = "img-src data:; " if drawn_images else ""
     names = " ".join(f"'{digest(script)}'" for script in scripts)
     return (
         f"default-src 'none'; script-src {names}; style-src '{digest(style)}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"{images}base-uri 'none'; form-action 'none'"
     )
 
 
@@ -102,10 +106,10 @@ def printable_values(value: Any) -> Any:
 
 def own_script() -> str:
     """Our own script: the assets in order, in one function, so that no name of theirs leaks."""
-    return "(() => {\n'use strict';\n" + "\n".join(_asset(name) for name in SCRIPTS) + "\n})();\n"
+    return "(() => {\n'use strict';\n" + "\n".join(asset(name) for name in SCRIPTS) + "\n})();\n"
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
