@@ -92,8 +92,13 @@ def _refreshed(
         else (float(catalog.price[known.rows[p.key]]) if p.key in known.rows else None)
         for p in points
     }
-    write_points(file, feed.provider, {**before, **{p.key: p for p in points}}.values())
+    problem = None
+    try:
+        write_points(file, feed.provider, {**before, **{p.key: p for p in points}}.values())
+    except OSError as error:
+        problem = f"{len(points)} prices came, but can't be kept in {folder}: {error.strerror or error}"
     return Refreshed(
+        problem=problem,
         provider=feed.provider,
         host=feed.host,
         points=points,

@@ -222,6 +222,15 @@ def test_none_to_be_had_is_believed_for_an_hour(tmp_path: Path) -> None:
         assert (NO_CAPACITY in after.columns["flag"][Known(after).rows[gone.key]]) is believed
 
 
+def test_prices_that_cant_be_kept_are_used_once_and_told(tmp_path: Path) -> None:
+    folder = tmp_path / "prices"
+    folder.write_text("a file where the folder should be")
+
+    found = ask("azure", shapes.azure_page(shapes.azure_item()), folder)
+
+    assert len(found.points) == 1 and found.problem and "can't be kept" in found.problem
+
+
 def test_hardware_that_the_catalog_does_not_know_is_left_out() -> None:
     assert checked([point(instance_type="Standard_X1")], KNOWN, now=NOW, whose="x") == ()
     with pytest.raises(BadInput, match="has not come yet"):

@@ -1,5 +1,6 @@
 """Asking one host for JSON, with everything bounded: bytes, pages, time; and never led to another host."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -133,7 +134,10 @@ class Host:
             ) from None
 
     def _body(self, request: urllib.request.Request, url: str) -> bytes:
-        opener = urllib.request.build_opener(_StayHere(self.name))
+        proxies: dict[str, str] | None = (
+            {} if self.name in LOCAL else None
+        )  # a proxy of the system is for other machines
+        opener = urllib.request.build_opener(_StayHere(self.name), urllib.request.ProxyHandler(proxies))
         with opener.open(request, timeout=self.silence_s) as answer:
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 raise BadInput(f"{self.name}: a packed answer that was not asked for; refused")
@@ -152,7 +156,8 @@ class Host:
             body = b"".join(parts)
             tag = answer.headers.get("ETag")
             if self.etags is not None and tag and tag.isascii() and tag.isprintable() and len(tag) <= 200:
-                self.etags.keep(url, tag, body)
+                with contextlib.suppress(OSError):  # a full disk costs the next question some bytes, no more
+                    self.etags.keep(url, tag, body)
         return body
 
     def _slow(self) -> ExecutorUnavailable:
