@@ -103,12 +103,14 @@ class Capabilities:
     """What an engine can do. ``tokens``: a launch is idempotent by token (else the sweep bounds harm).
 
     Attributes:
+        probe_usd: what one look at its market costs, its time counted in money; then it is looked at less often.
         replaces: it can lose single nodes of a gang and give others for them; else a gang goes whole.
     """
 
     tokens: bool = True
     notice_s: float | None = None
     gang: bool = False
+    probe_usd: float = 0.0
     replaces: bool = False
     accounting: bool = False
 

@@ -17,6 +17,7 @@ from shoestring.supervisor.book import AttemptBook, Book, RunBook
 from shoestring.supervisor.compare import differs, unknown
 from shoestring.supervisor.options import Options
 from shoestring.supervisor.outcome import after_end, material
+from shoestring.supervisor.probe import Probe
 from shoestring.supervisor.unseen import Step, awaited, settle
 
 Note = Callable[[Fact], None]
@@ -46,11 +47,19 @@ class Lookout:
         self.offers: dict[str, Offer] = {}
         self.away: dict[str, str] = {}
         self.stops: list[Stop] = []
+        self._probes = {
+            name: Probe(price)
+            for name, executor in executors.items()
+            if (price := executor.capabilities().probe_usd) > 0
+        }
 
     def market(self, now: datetime) -> MarketSeen | None:
         """What is new in the market since it was last taken in; None if nothing is."""
         changed: list[Offer] = []
         for name, executor in self._executors.items():
+            probe = self._probes.get(name)
+            if probe is not None and not probe.due(now, self.offers, name, self._options.tick_s):
+                continue
             try:
                 offers = executor.offers()
             except ExecutorUnavailable as error:
@@ -61,6 +70,8 @@ class Lookout:
                 known = self.offers.get(offer.id)
                 if known is not offer and (known is None or differs(known, offer)):
                     changed.append(offer)
+                    if probe is not None and known is not None:
+                        probe.changes += 1
         return MarketSeen(at=now, offers=tuple(changed)) if changed else None
 
     def take(self, fact: MarketSeen) -> None:
