@@ -108,6 +108,7 @@ class _Planning:
             self.terms = replace(self.terms, boot_h=0.0, restore_h=0.0)  # a share of an unknown whole
         self.places = Places(catalog)
         self._hours: dict[Shape, WorkRange | None] = {}
+        self._sorted: dict[bool, Sorted] = {}
 
     def hours(self, shape: Shape) -> WorkRange | None:
         if shape not in self._hours:
@@ -163,10 +164,15 @@ class _Planning:
             ),
         )
 
-    def _sort(self, proven: bool, workload: Workload | None = None) -> Sorted:
+    def _sort(self, proven: bool) -> Sorted:
+        if proven not in self._sorted:
+            self._sorted[proven] = self._sort_out(proven, self.workload)
+        return self._sorted[proven]
+
+    def _sort_out(self, proven: bool, workload: Workload) -> Sorted:
         return sort_out(
             self.catalog,
-            workload or self.workload,
+            workload,
             self.account,
             hours=self.hours,
             profile=self.profile,
@@ -259,7 +265,7 @@ class _Planning:
         wide = naming_all(self.workload, self.catalog.accelerators)
         usable = tuple(
             u
-            for u in self._sort(proven, wide).usable
+            for u in self._sort_out(proven, wide).usable
             if u.offer.accelerator not in asked
             and not self._suspect(u)
             and memory_of(_shape(u, self.workload), self.catalog.accelerators) >= least

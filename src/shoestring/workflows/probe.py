@@ -24,6 +24,7 @@ WARM_UP = 0.2  # of the steps seen: not counted
 SHARE = 0.01  # of the work that a probe takes, where the work is known
 STEPS_MIN, SECONDS_MIN = 20, 2.0  # less says little, whatever its share
 START_MAX_S = 1800.0  # until the first step
+SILENT_S = 30.0  # until people are told that none was seen
 GRACE_S = 120.0  # for the last save
 ATTEMPT = "probe-1"
 
@@ -114,9 +115,11 @@ def probe(executor: Engine, subject: Subject, *, say: Callable[[str], None]) -> 
     )
     say(f"probing {workload.name} on {subject.offer.id}")
     executor.submit(spec)
-    beats, seen = _watch(executor, subject)
+    beats, seen = _watch(executor, subject, say)
     if seen.outcome is not Outcome.ENDED:
-        say(f"{len(beats)} looks, step {beats[-1].step if beats else '?'}: asking it to save and stop")
+        say(
+            f"{len(beats)} looks, step {beats[-1].step if beats else '?'}: asking it to save and stop (it has {GRACE_S:.0f} s)"
+        )
         executor.cancel(ATTEMPT, 1, grace_s=GRACE_S)
         seen = _ended(executor)
     if seen.exit is not None and seen.exit.kind in (ExitKind.FAILED, ExitKind.NO_START):
@@ -127,10 +130,11 @@ def probe(executor: Engine, subject: Subject, *, say: Callable[[str], None]) -> 
     return profile_of(subject, beats, seen, executor.clock.now())
 
 
-def _watch(executor: Engine, subject: Subject) -> tuple[list[Beat], Observation]:
+def _watch(executor: Engine, subject: Subject, say: Callable[[str], None]) -> tuple[list[Beat], Observation]:
     """Look until the probe is over or the job ends."""
     beats: list[Beat] = []
-    give_up = time.monotonic() + START_MAX_S
+    started = time.monotonic()
+    give_up, silent = started + START_MAX_S, started + SILENT_S
     while True:
         seen = executor.poll([ATTEMPT])[ATTEMPT]
         beat = seen.heartbeat
@@ -138,6 +142,11 @@ def _watch(executor: Engine, subject: Subject) -> tuple[list[Beat], Observation]
             beats.append(Beat(beat.at, beat.step, beat.cpu_s))
         if seen.outcome is Outcome.ENDED or (beats and _enough(beats, subject, executor.clock.now())):
             return beats, seen
+        if not beats and time.monotonic() > silent:
+            silent = math.inf
+            say(
+                f"no step was told in {SILENT_S:.0f} s; if the script never calls attach() and step(), stop the probe"
+            )
         if not beats and time.monotonic() > give_up:
             executor.cancel(ATTEMPT, 1, grace_s=0.0)
             raise ShoestringError(
