@@ -146,7 +146,7 @@ VARIANTS: dict[str, Callable[[], None]] = {
         replace(_PLAIN, learning=replace(_PLAIN.learning, reach_h=1e9))
     ),
     "no waiting value: no haste": _styled(replace(_PLAIN, haste_h=0.0)),
-    "no hysteresis on paid moves": _styled(replace(_PLAIN, move_margin=0.0)),
+    "no hysteresis on paid moves": _styled(replace(_PLAIN, move_margin=0.0, leave_margin=0.0)),
     "no hedge: no cost cap": _styled(replace(_PLAIN, cost_cap=1e9)),
     "tables never renewed": _styled(replace(_PLAIN, replan_s=1e12)),
 }

@@ -71,6 +71,24 @@ def test_chances_are_chances() -> None:
     assert np.allclose(market.landing_move_usd, 5.0)
 
 
+def test_a_refuge_that_costs_more_to_reach_is_counted_on_less() -> None:
+    """Between a near zone (free) and a far one, the near one gets what the far one loses in weight."""
+    seen = chains(np.random.default_rng(6), 300, 3)
+    near, far = flat(3, 0.0), [list(row) for row in flat(3, 0.0)]
+    far[0][2] = 6.0
+    cheap, dear = (
+        outlook(remember(seen, STEP_S), Terms(
+            restart_s=300.0, spot_usd_per_hour=(1.0,) * 3, on_demand_usd_per_hour=(3.0,) * 3,
+            move_usd=tuple(tuple(row) for row in move),
+        ), Learning(standing=0.0))
+        for move in (near, far)
+    )  # fmt: skip
+
+    assert dear.lands[0] < cheap.lands[0] and dear.lit[0] < cheap.lit[0]
+    assert dear.landing[0, 2].sum() < cheap.landing[0, 2].sum()
+    assert np.allclose(dear.lands[1:], cheap.lands[1:])
+
+
 def test_a_zone_alone_lands_nowhere() -> None:
     market = outlook(blank(1, STEP_S), terms(1), Learning())
 

@@ -174,3 +174,17 @@ def test_on_demand_bought_first_is_put_where_spot_is_expected_to_take_over() -> 
     core(State(0, 8 * 3600.0, 0.0, None, None, None, (False, False), 0.0))
 
     assert [o.zone for o in ranked if o.kind == ON_DEMAND] == [1]
+
+
+@pytest.mark.parametrize(("home_up", "asked"), [(True, 0.1), (False, 0.5)])
+def test_a_move_must_save_more_of_its_price_while_home_may_come_back(home_up: bool, asked: float) -> None:
+    known = market(2, 8 * 3600, 720, move_usd=4.0)
+    state = State(0, 8 * 3600.0, 0.0, None, None, 0, (home_up, True), 0.0)
+
+    def move_usd(style: Style) -> float:
+        ranked: list[Option] = []
+        Core(known, 90, style, lambda options: ranked.extend(options) or options[0])(state)
+        return next(o.usd for o in ranked if o.moves)
+
+    free = Style(cost_cap=2.0, move_margin=0.0, leave_margin=0.0)
+    assert move_usd(Style(cost_cap=2.0)) - move_usd(free) == pytest.approx(asked * 4.0)

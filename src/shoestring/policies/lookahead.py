@@ -47,7 +47,9 @@ class Style:
         learning: how fast evidence replaces the prior.
         haste_h: waiting while spot could be had without a move must save what so many hours on that spot
             save against on-demand: slack is worth more than the model knows.
-        move_margin: a paid move must save its price and this share of it.
+        move_margin: a paid move must save its price and this share of it while spot at home is up: such a move is
+            made for a price, which is known.
+        leave_margin: the same while spot at home is gone: it may come back, and the move is paid for certain.
         switch_margin: leaving a running instance for another zone must save this many restarts.
         cost_cap: worst admissible bill relative to on-demand from the start.
         futile_restarts: restarts on on-demand, with a step each, that the bill may be above it in any case.
@@ -56,7 +58,8 @@ class Style:
 
     learning: Learning = PRIOR_LEARNING
     haste_h: float = 0.3
-    move_margin: float = 0.5
+    move_margin: float = 0.1
+    leave_margin: float = 0.5
     switch_margin: float = 0.0
     cost_cap: float = 1.03
     futile_restarts: float = 2.0
@@ -167,6 +170,7 @@ class _Weighing:
         self.hours = plan.step_s / 3600
         self.left = max(math.ceil(now.time_left_s / plan.step_s - 1e-9) - 1, 0)
         self.slack_s = now.time_left_s - now.work_left_s
+        self.margin = style.move_margin if now.home in self.up else style.leave_margin
         self.homes = range(memory.zones) if now.home is None else (now.home,)
 
     def waits(self) -> list[Option]:
@@ -201,7 +205,7 @@ class _Weighing:
             usd += self._after(self.tables.spot, zone, self.slack_s - owed_s)
             usd -= self._refund_usd(zone, self.now.attempt_age_s if kept else 0.0)
             move = self._move_usd(zone)
-            usd += move * (1 + self.style.move_margin)
+            usd += move * (1 + self.margin)
             if not kept and self.now.running == SPOT:
                 usd += self.style.switch_margin * usd_of(self.terms, zone)
             found.append(Option(kind=SPOT, zone=zone, usd=usd, moves=move > 0))
@@ -229,7 +233,7 @@ class _Weighing:
         """Worth of going on without an instance on spot: bound for home, or for a zone that is up."""
         worth = min(self._after(table, zone, slack_s) for zone in self.homes)
         for zone in self.up if self.now.home is not None else ():
-            bound = self._after(table, zone, slack_s) + self._move_usd(zone) * (1 + self.style.move_margin)
+            bound = self._after(table, zone, slack_s) + self._move_usd(zone) * (1 + self.margin)
             if haste and self._move_usd(zone) > 0:
                 bound += self._haste_usd(zone)
             worth = min(worth, bound)
