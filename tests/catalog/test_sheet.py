@@ -161,6 +161,16 @@ def test_a_price_of_the_sheet_wins_and_says_where_it_comes_from(tmp_path: Path) 
     assert changed and all("contract" in after.columns["source"][i] for i in changed)
 
 
+def test_a_discount_on_a_family_takes_all_its_accelerators(tmp_path: Path) -> None:
+    cut = {"provider": "aws", "accelerator": "Hopper", "market": "on_demand", "percent": 10}
+    path = write(tmp_path, ".yaml", json.dumps({**HEAD, "discounts": [cut]}))
+    after = overlaid(embedded(), read_sheet(path, today=TODAY))
+    changed = {after.columns["accelerator"][i] for i in range(len(after)) if after.origin[i] == "contract"}
+
+    assert {"H100-SXM", "H200-SXM"} <= changed
+    assert all(after.accelerators[name].family == "Hopper" for name in changed)
+
+
 def test_a_price_far_from_all_known_ones_needs_the_users_word(tmp_path: Path) -> None:
     row = {**ROW, "usd_per_hour": 0.9, "sure": True}
     after = overlaid(

@@ -116,10 +116,12 @@ def _accelerator_keys(catalog: Catalog, sheet: Sheet, discount: Discount) -> fro
     if discount.accelerator is None:
         return None
     keys = frozenset(key for key, _ in catalog.names.keys_of(discount.accelerator))
+    devices = catalog.accelerators.items()
+    keys = keys or frozenset(name for name, device in devices if device.family == discount.accelerator)
     if not keys:
         raise BadInput(
             f"price sheet {sheet.source}: {discount.where}: accelerator {discount.accelerator!r} is unknown",
-            next_step="shoestring catalog --hardware",
+            next_step="shoestring catalog --hardware; a family of them, e.g. Hopper, is known too",
         )
     return keys
 

@@ -11,6 +11,7 @@ import typer
 from shoestring.app.config import Settings, load_settings
 from shoestring.app.planning import catalog_in_use, prices_in_use
 from shoestring.catalog.history import history
+from shoestring.catalog.layer import layers_used
 from shoestring.catalog.load import Catalog, embedded
 from shoestring.domain.errors import BadInput
 from shoestring.workflows.catalog import Filter, difference, hardware, listing, summary
@@ -63,7 +64,12 @@ def command(
     wanted = Filter(accelerator=accelerator, provider=provider, region=region, market=market)
     rows = listing(catalog, wanted, sort=sort, today=datetime.now(UTC).date())
     if as_json:
-        print(json.dumps({"summary": summary(catalog), "offers": rows, "notes": notes}, indent=2))
+        layers = [asdict(layer) for layer in layers_used(catalog)]
+        print(
+            json.dumps(
+                {"summary": summary(catalog), "prices": layers, "offers": rows, "notes": notes}, indent=2
+            )
+        )
         return
     _print(rows, False, OFFERS, limit=limit)
     for note in notes:
