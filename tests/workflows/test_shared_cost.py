@@ -174,6 +174,17 @@ def test_nothing_is_written_when_nothing_has_changed(store, tmp_path):
     assert store.manifest() == before
 
 
+def test_only_months_that_have_changed_are_shared_anew(store, tmp_path):
+    january(store, tmp_path)
+    bill(store, tmp_path, [team("nlp", "9", **day("2026-02")), shared("3", **day("2026-02"))], "two.csv")
+    apply(store, tmp_path, EVEN)
+    before = {p.period: p.file for p in store.manifest().parts if p.kind == ALLOCATION}
+    bill(store, tmp_path, [team("nlp", "9", **day("2026-02")), shared("5", **day("2026-02"))], "newer.csv")
+    after = {p.period: p.file for p in store.manifest().parts if p.kind == ALLOCATION}
+    assert after["2026-01"] == before["2026-01"] and after["2026-02"] != before["2026-02"]
+    assert by(store, "billing_month", "team")[("2026-02", "nlp")] == 14
+
+
 def test_a_closed_month_keeps_its_shares(store, tmp_path):
     january(store, tmp_path)
     apply(store, tmp_path, EVEN)

@@ -22,8 +22,12 @@ class Booked:
     failed: tuple[str, ...]
 
 
-def book_all_runs(store: ChargeStore) -> Booked:
-    """Book every run whose journal has changed since it was booked; one that can't be stops no other."""
+def book_all_runs(store: ChargeStore, *, share: bool = True) -> Booked:
+    """Book every run whose journal has changed since it was booked; one that can't be stops no other.
+
+    Args:
+        share: apply allocation rules to what is new; a supervisor, which looks often, leaves that to people.
+    """
     bookings: list[Booking] = []
     failed: list[str] = []
     booked = booked_states(store)
@@ -42,7 +46,8 @@ def book_all_runs(store: ChargeStore) -> Booked:
             bookings.append(Booking(paid=paid, state=state or datetime.now(UTC).isoformat()))
     if bookings:
         book_runs(store, bookings, now=datetime.now(UTC), user=user_name(), grid=grid())
-    refresh(store)
+    if share:
+        refresh(store)
     return Booked(runs=tuple(b.paid.run_id for b in bookings), failed=tuple(failed))
 
 

@@ -76,7 +76,7 @@ class Purse:
         spent_usd = self._spent_usd(run, now)
         store = ChargeStore(self._ledger)
         try:
-            for failure in book_all_runs(store).failed:
+            for failure in book_all_runs(store, share=False).failed:
                 log.warning("not booked: %s", failure)
             labels = {**run.submitted.workload.labels, "run": run.run_id}
             left = allowances(store, run.run_id, labels, today=now.date())

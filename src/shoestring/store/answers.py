@@ -51,6 +51,7 @@ CUBE_DIMENSIONS = {
     "day": "strftime(x_Day, '%Y-%m-%d')",
     "week": "strftime(x_Day, '%G-W%V')",
     "month": "strftime(x_Day, '%Y-%m')",
+    "billing_month": "strftime(BillingPeriodStart, '%Y-%m')",
 }
 # ... and what needs the rows themselves.
 ROW_DIMENSIONS = {

@@ -7,10 +7,11 @@ leaving the charges out, and a newer bill only asks for new ones.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from shoestring.domain.units import money
@@ -52,10 +53,16 @@ class Shared:
     untouched: tuple[str, ...]
 
 
-def state_of(manifest: Manifest, rules: str) -> str:
-    """Changes when the charges that count, the closed months or the rules do."""
-    files = sorted(p.file for p in originals(manifest))
-    return hashlib.sha256(json.dumps([files, sorted(manifest.closed), rules]).encode()).hexdigest()
+def state_of(manifest: Manifest, rules: str) -> dict[str, str]:
+    """For each open month, what changes when its charges that count or the rules do; empty without rules."""
+    files: dict[str, list[str]] = {}
+    for part in originals(manifest) if rules else ():
+        if not manifest.is_closed(part.period, SOURCE):
+            files.setdefault(part.period, []).append(part.file)
+    return {
+        period: hashlib.sha256(json.dumps([sorted(names), rules]).encode()).hexdigest()
+        for period, names in files.items()
+    }
 
 
 def originals(manifest: Manifest) -> tuple[Part, ...]:
@@ -64,7 +71,7 @@ def originals(manifest: Manifest) -> tuple[Part, ...]:
 
 
 def share_out(store: ChargeStore, parts: Sequence[Part], rules: Sequence[AllocationRule]) -> Shared:
-    """Apply rules to the charges of ``parts``, month by month: each month is shared by its own use.
+    """Apply rules to the charges of ``parts``, month by month: each billing month is shared by its own use.
 
     Only lines that some rule matches are read one by one; the others are summed by what the rules look at.
     """
@@ -83,10 +90,12 @@ def share_out(store: ChargeStore, parts: Sequence[Part], rules: Sequence[Allocat
     return Shared(origins=tuple(origins), lines=tuple(lines), untouched=tuple(untouched))
 
 
-def put_shares(change: Change, shared: Shared, stage: Any, import_id: str) -> None:
-    """Make the shares the ledger's, in the place of those before; closed months keep what they have."""
-    _drop_open(change)
-    rows = [row for row in _rows(shared, import_id) if not change.manifest.is_closed(_period(row), SOURCE)]
+def put_shares(change: Change, shared: Shared, stage: Path, import_id: str, months: Collection[str]) -> None:
+    """Make the shares those of these months, in the place of what the months had before."""
+    for part in change.manifest.parts:
+        if part.kind == ALLOCATION and part.period in months:
+            change.drop(part.period, part.source, part.kind)
+    rows = list(_rows(shared, import_id))
     if not rows:
         return
     load_rows(change.engine, rows, "shares", stage)
@@ -97,12 +106,6 @@ def put_shares(change: Change, shared: Shared, stage: Any, import_id: str) -> No
             f"to {literal(target)} {PARQUET}"
         )
         change.put(Staged(period=period, source=SOURCE, kind=ALLOCATION, path=target), import_id)
-
-
-def _drop_open(change: Change) -> None:
-    for part in change.manifest.parts:
-        if part.kind == ALLOCATION and not change.manifest.is_closed(part.period, SOURCE):
-            change.drop(part.period, part.source, part.kind)
 
 
 def _read(
@@ -134,9 +137,10 @@ def _read(
         also = dict(zip(MONEY_COLUMNS, (money(a) for a in rest[3:7]), strict=True))
         origins.append({"x_Day": day, **dict(zip(keys, rest[7:], strict=True)), **also})
         line = _line(dict(zip(names, told, strict=True)), rest, day=day, also=also, origin=len(origins) - 1)
-        months.setdefault(f"{day:%Y-%m}", []).append(line)
+        months.setdefault(_period(origins[-1]), []).append(line)
+    summed = rows if by_row else store.days_sql(parts)
     others = engine.execute(
-        f"select strftime(x_Day, '%Y-%m'), {labels}, {usd}, {drivers} from {rows if by_row else store.days_sql(parts)} "
+        f"select strftime(BillingPeriodStart, '%Y-%m'), {labels}, {usd}, {drivers} from {summed} "
         f"where not ({matching}) group by 1, {labels} order by all",
         values,
     ).fetchall()

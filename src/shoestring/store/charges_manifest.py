@@ -79,7 +79,7 @@ class Manifest:
         closed: ``2026-01`` or ``2026-01 SOURCE`` -> when and by whom.
         billed_runs: sources of runs whose bill has come -> the comparison of both; their metered parts stay,
             and count no longer.
-        allocated: the state that the allocation was made from; None where no rules are in force.
+        allocated: ``2026-01`` -> the state that its allocation was made from; empty where there is none.
     """
 
     generation: int = 0
@@ -87,7 +87,7 @@ class Manifest:
     deliveries: tuple[Delivery, ...] = ()
     closed: Mapping[str, str] = field(default_factory=dict)
     billed_runs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    allocated: str | None = None
+    allocated: Mapping[str, str] = field(default_factory=dict)
 
     def is_closed(self, period: str, source: str) -> bool:
         return period in self.closed or f"{period} {source}" in self.closed
@@ -122,7 +122,7 @@ def read_manifest(folder: Path) -> Manifest:
         deliveries=tuple(Delivery(**_tuples(d)) for d in data["deliveries"]),
         closed=data["closed"],
         billed_runs=data.get("billed_runs", {}),
-        allocated=data.get("allocated"),
+        allocated=data.get("allocated") or {},
     )
 
 

@@ -1,6 +1,6 @@
 """`shoestring costs --allocate`: whose is the cost that names nobody, before and after, by rules in a YAML.
 
-Each month is shared by its own use.
+Each billing month is shared by its own use.
 
 rules:
   - name: shared cluster
@@ -63,15 +63,15 @@ class AllocationPreview:
 def preview(store: ChargeStore, question: Question, rules: list[AllocationRule]) -> AllocationPreview:
     """Apply rules to the answer of a question (by its first dimension), without changing the ledger."""
     dimension = question.by[0] if question.by else "team"
-    when = "day" if any(r.since or r.until for r in rules) else "month"
-    asked = [*question.by, *(r.to for r in rules), *(d for r in rules for d in r.match), when]
+    by_day = any(r.since or r.until for r in rules)
+    asked = [*question.by, *(r.to for r in rules), *(d for r in rules for d in r.match), "billing_month"]
+    asked += ["day"] if by_day else []
     needed = tuple(dict.fromkeys(asked))
     answer = ask(store, replace(question, by=needed, limit=None, allocated=False))
     months: dict[str, list[CostLine]] = {}
     for row in answer.rows:
         keys = dict(zip(needed, row.keys, strict=True))
-        at = keys[when] or ""
-        months.setdefault(at[:7], []).append(
+        months.setdefault(keys["billing_month"] or "", []).append(
             CostLine(
                 keys=keys,
                 usd=row.known_usd,
@@ -79,7 +79,7 @@ def preview(store: ChargeStore, question: Question, rules: list[AllocationRule])
                     "accelerator_hours": row.accelerator_hours or 0.0,
                     "energy_kwh": row.energy_kwh or 0.0,
                 },
-                day=date.fromisoformat(at) if when == "day" else None,
+                day=date.fromisoformat(keys["day"] or "") if by_day else None,
             )
         )
     done = [allocate(month, rules) for month in months.values()]

@@ -10,7 +10,8 @@ from shoestring.domain.errors import BadInput
 from shoestring.ledger.allocate import AllocationRule
 from shoestring.store.allocation_book import AllocationFact, in_force, record
 from shoestring.store.charges import ChargeStore
-from shoestring.store.charges_allocation import originals, put_shares, share_out, state_of
+from shoestring.store.charges_allocation import SOURCE, originals, put_shares, share_out, state_of
+from shoestring.store.charges_manifest import Manifest
 from shoestring.workflows.allocation import parse_rules
 
 IMPORT = "allocation"
@@ -51,28 +52,36 @@ def undo_rules(store: ChargeStore, *, user: str, now: datetime, why: str = "") -
 
 
 def refresh(store: ChargeStore) -> tuple[str, ...]:
-    """Make the ledger's allocation what the rules in force make of its charges today; nothing if it is already.
+    """Make the ledger's allocation what the rules in force make of its charges today.
+
+    Only open months whose charges (or rules) have changed are looked at; closed ones keep what they have.
 
     Returns:
-        Names of rules without a receiver, when something was done.
+        Names of rules without a receiver in one of these months.
     """
-    fact = in_force(store.folder)
-    manifest = store.manifest()
-    if fact is None and manifest.allocated is None:
-        return ()
+    fact, manifest = in_force(store.folder), store.manifest()
     text = "" if fact is None else fact.rules or ""
-    rules: Sequence[AllocationRule] = parse_rules(text, "the rules in force") if text else ()
-    if manifest.allocated == state_of(manifest, text):
+    if not _changed(manifest, text):
         return ()
+    rules: Sequence[AllocationRule] = parse_rules(text, "the rules in force") if text else ()
     stage = store.stage_folder()
     try:
         with store.change() as change:
-            parts = originals(change.manifest)
+            months = _changed(change.manifest, text)
+            parts = [p for p in originals(change.manifest) if p.period in months]
             shared = share_out(store, parts, rules)
-            put_shares(change, shared, stage, IMPORT)
-            state = state_of(change.manifest, text) if text else None
-            change.manifest = replace(change.manifest, allocated=state)
+            put_shares(change, shared, stage, IMPORT, months)
+            before = {m: s for m, s in change.manifest.allocated.items() if m not in months}
+            after = {m: s for m, s in state_of(change.manifest, text).items() if m in months}
+            change.manifest = replace(change.manifest, allocated=before | after)
             change.commit()
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     return shared.untouched
+
+
+def _changed(manifest: Manifest, text: str) -> set[str]:
+    """Open months whose allocation is not what the rules make of their charges."""
+    now = state_of(manifest, text)
+    before = {m: s for m, s in manifest.allocated.items() if not manifest.is_closed(m, SOURCE)}
+    return {m for m in {*now, *before} if now.get(m) != before.get(m)}
