@@ -117,9 +117,8 @@ def probe(executor: Engine, subject: Subject, *, say: Callable[[str], None]) -> 
     executor.submit(spec)
     beats, seen = _watch(executor, subject, say)
     if seen.outcome is not Outcome.ENDED:
-        say(
-            f"{len(beats)} looks, step {beats[-1].step if beats else '?'}: asking it to save and stop (it has {GRACE_S:.0f} s)"
-        )
+        at = beats[-1].step if beats else "?"
+        say(f"{len(beats)} looks, step {at}: asking it to save and stop (it has {GRACE_S:.0f} s)")
         executor.cancel(ATTEMPT, 1, grace_s=GRACE_S)
         seen = _ended(executor)
     if seen.exit is not None and seen.exit.kind in (ExitKind.FAILED, ExitKind.NO_START):
