@@ -99,10 +99,13 @@ def test_nothing_goes_missing_between_the_catalog_and_the_answer() -> None:
 
 def test_spot_is_for_jobs_that_have_shown_that_they_resume() -> None:
     assert not [o for o in planned().options if o.market == "spot"]
-    assert groups(planned())["resume_unproven"] > 0
+    (closed,) = [r for r in planned().rejected if r.group == "resume_unproven"]
 
     found = planned(choices=PROVEN)
     assert found.chosen and found.chosen.market == "spot"
+    assert closed.example == found.chosen.offer_id
+    assert closed.best_usd == pytest.approx(found.chosen.expected_cost_usd, abs=1e-3)
+    assert "rehearse" in (closed.fix or "") and f"{closed.best_usd:.2f} $" in (closed.fix or "")
 
 
 def test_doubtful_prices_are_not_chosen_unless_allowed() -> None:

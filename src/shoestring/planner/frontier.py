@@ -78,14 +78,12 @@ def admissible(s: Scored, w: Wishes) -> tuple[Rows, Rows, Rows]:
 def ranked(s: Scored, rows: Rows, goal: Goal) -> list[int]:
     """Rows, best first by the goal; ties by cost, then by id."""
     e = s.estimates
-    key = {
-        Goal.CHEAPEST: e.cost_usd,
-        Goal.FASTEST: e.finish_h,
-        Goal.BALANCED: e.cost_usd * e.finish_h,
-    }[goal]
-    return sorted(
-        rows.tolist(), key=lambda i: (round(float(key[i]), 6), round(float(e.cost_usd[i]), 6), s.ids[i])
-    )
+
+    def key(i: int) -> float:
+        cost, hours = float(e.cost_usd[i]), float(e.finish_h[i])
+        return {Goal.CHEAPEST: cost, Goal.FASTEST: hours, Goal.BALANCED: cost * hours}[goal]
+
+    return sorted(rows.tolist(), key=lambda i: (round(key(i), 6), round(float(e.cost_usd[i]), 6), s.ids[i]))
 
 
 def second(s: Scored, order: list[int]) -> int | None:

@@ -257,33 +257,44 @@ class _Planning:
         return np.array([i for i, u in enumerate(usable) if self._suspect(u)], dtype=np.intp)
 
     def _with_best_beyond(self, group: Rejection, proven: bool) -> Rejection:
-        """For other accelerators: the best of the same backend and no less memory, if the file named it."""
-        if group.group != "accelerator" or self.first is None or self.relative:
+        """What a refusal costs: the best offer behind it, where the job's owner could open the door."""
+        if group.group not in ("accelerator", "resume_unproven") or self.first is None or self.relative:
             return group
-        asked = asked_keys(self.workload)
-        least = memory_of(self.first, self.catalog.accelerators)
-        wide = naming_all(self.workload, self.catalog.accelerators)
-        usable = tuple(
-            u
-            for u in self._sort_out(proven, wide).usable
-            if u.offer.accelerator not in asked
-            and not self._suspect(u)
-            and memory_of(_shape(u, self.workload), self.catalog.accelerators) >= least
-        )
+        elsewhere = group.group == "accelerator"
+        hidden = self._others(proven) if elsewhere else self._sort(True).usable
+        usable = tuple(u for u in hidden if not self._suspect(u))
         if not usable:
             return group
         scored, _ = self._score(usable)
-        order = ranked(scored, admissible(scored, self._wishes())[0], self.workload.goal)
+        if not elsewhere:  # spot meets a deadline only with the policy that falls back in time
+            scored, _ = self._simulated(scored, usable, np.array([], dtype=np.intp), self._wishes())
+        order = [
+            i
+            for i in ranked(scored, admissible(scored, self._wishes())[0], self.workload.goal)
+            if elsewhere or usable[i].offer.market.preemptible
+        ]
         if not order:
             return group
         offer, cost = usable[order[0]].offer, float(scored.estimates.cost_usd[order[0]])
-        name = f"{offer.accelerator}:{offer.accelerator_count:g}"
-        return replace(
-            group,
-            example=offer.id,
-            best_usd=round(cost, 4),
-            fix=f"with {name} among `accelerators`: about {cost:.2f} $ on {offer.id}; unvalidated",
-        )
+        if elsewhere:
+            name = f"{offer.accelerator}:{offer.accelerator_count:g}"
+            fix = f"with {name} among `accelerators`: about {cost:.2f} $ on {offer.id}; unvalidated"
+        else:
+            fix = f"{group.fix}: about {cost:.2f} $ on {offer.id}"
+        return replace(group, example=offer.id, best_usd=round(cost, 4), fix=fix)
+
+    def _others(self, proven: bool) -> list[Usable]:
+        """Other accelerators than the file names: of the same backend, and with no less memory."""
+        assert self.first is not None
+        asked = asked_keys(self.workload)
+        least = memory_of(self.first, self.catalog.accelerators)
+        wide = naming_all(self.workload, self.catalog.accelerators)
+        return [
+            u
+            for u in self._sort_out(proven, wide).usable
+            if u.offer.accelerator not in asked
+            and memory_of(_shape(u, self.workload), self.catalog.accelerators) >= least
+        ]
 
     def _kind(self) -> str:
         work = None if self.first is None else self.hours(self.first)
