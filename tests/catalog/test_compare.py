@@ -1,8 +1,6 @@
 """Accelerators side by side: given the catalog, when compared, then each market's lowest sound price stands there."""
 
 import json
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from shoestring.catalog.load import embedded
 from shoestring.catalog.sanity import flags, suspect
 from shoestring.domain.errors import BadInput
 from shoestring.workflows.compare import compare
+from tests.app.test_live_prices import run
 
 TODAY = date(2026, 11, 24)
 
@@ -65,13 +64,13 @@ def test_what_cant_be_compared_is_refused_with_a_next_step(names: list[str], pla
     assert refused.value.next_step
 
 
-def test_the_verb_shows_it_for_people_and_programs(tmp_path: Path) -> None:
-    start = [sys.executable, "-c", "from shoestring.app.cli import main; main()", "catalog"]
-    env = {"SHOESTRING_HOME": str(tmp_path), "PATH": "", "COLUMNS": "160"}
+def test_the_verb_shows_it_for_people_and_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOESTRING_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     shown, data, changed = (
-        subprocess.run(
-            [*start, *words], capture_output=True, text=True, env=env, timeout=60, cwd=tmp_path
-        ).stdout
+        run(capsys, monkeypatch, "catalog", *words)[1]
         for words in (("compare", "L4", "T4"), ("compare", "L4", "T4", "--json"), ("diff", "now", "--json"))
     )
 

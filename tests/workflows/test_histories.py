@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from shoestring.catalog.history import history, regions_of
 from shoestring.domain.errors import BadInput, NotFound
 from shoestring.workflows.histories import price_history
 from shoestring.workflows.markets import Prices, Span, recorded, window_at
+from tests.app.test_live_prices import run
 
 HOUR = 3600
 
@@ -67,27 +66,20 @@ def test_a_history_that_is_not_there_is_told(text: str, error: type[Exception], 
         price_history(text, step_s=HOUR)
 
 
-def test_the_verbs_play_on_it_and_say_what_it_does_not_know(tmp_path: Path) -> None:
+def test_the_verbs_play_on_it_and_say_what_it_does_not_know(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOESTRING_HOME", str(tmp_path))
     job = tmp_path / "job.yaml"
     job.write_text(
         "resources: {accelerators: H100:8}\nrun: x\nshoestring: {work: 20h on H100, deadline: 48h}\n"
     )
-    start = ["-c", "from shoestring.app.cli import main; main()"]
     given = [str(job), "--history", "gcp/a3-highgpu-8g@us-central1,us-east4", "--step", "1h", "--json"]
     options = {"simulate": ["--starts", "2", "--policies", "deadline,on_demand", "--processes", "1"],
                "shadow": ["--start", "2026-05-01T00:00:00Z"]}  # fmt: skip
     for verb, more in options.items():
-        done = subprocess.run(
-            [sys.executable, *start, verb, *given, *more],
-            capture_output=True,
-            text=True,
-            timeout=100,
-            cwd=tmp_path,
-        )
-        assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout)
-        assert any("availability" in note for note in found["notes"])
-    both = subprocess.run(
-        [sys.executable, *start, "simulate", *given, "--model"], capture_output=True, text=True, timeout=100
-    )
-    assert both.returncode == 2 and "give a market" in both.stderr
+        code, out, err = run(capsys, monkeypatch, verb, *given, *more)
+        assert code == 0, err
+        assert any("availability" in note for note in json.loads(out)["notes"])
+    code, _, err = run(capsys, monkeypatch, "simulate", *given, "--model")
+    assert code == 2 and "give a market" in err
