@@ -12,8 +12,9 @@ from shoestring.domain.run import ExitKind
 from shoestring.domain.units import seconds_between
 from shoestring.policies.base import best, cost_to_finish_usd, eligible_offers, is_guaranteed
 from shoestring.policies.guard import slack_s
+from shoestring.supervisor.attempts import phase_of
 from shoestring.supervisor.book import RunBook
-from shoestring.supervisor.view import fleet_view, phase_of, progress_of
+from shoestring.supervisor.view import fleet_view, progress_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ def _figure(found: Simulation, option: str) -> Any:
         shared_xaxes=True,
         row_heights=[0.5, 0.25, 0.25],
         vertical_spacing=0.05,
-        subplot_titles=("zones and decisions", "spot price, $/h", "spent, $"),
+        subplot_titles=("zones and decisions", "spot price, $/h", "spent, $, and work left, h (right)"),
         specs=[[{}], [{}], [{"secondary_y": True}]],
     )
     rows = _shown_rows(window, shown)
@@ -64,6 +64,9 @@ def _figure(found: Simulation, option: str) -> Any:
     deadline_h = found.job.deadline_steps * window.step_s / 3600
     figure.add_vline(x=deadline_h, line_dash="dash", line_color="#c0392b", annotation_text="deadline")
     figure.update_xaxes(title_text="hours from submission", row=3, col=1)
+    figure.update_yaxes(rangemode="tozero", row=2, col=1)
+    figure.update_yaxes(rangemode="tozero", row=3, col=1)
+    figure.update_yaxes(title_text="hours", showgrid=False, tickmode="auto", row=3, col=1, secondary_y=True)
     return figure
 
 
@@ -147,6 +150,11 @@ def _bands(shown: Played) -> list[str | None]:
     return found
 
 
+def _end_h(window: KnownWindow, rows: slice) -> float:
+    """Hours from submission to the end of the last row."""
+    return float((rows.stop - window.past) * window.step_s / 3600)
+
+
 def _band(turn: Turn) -> str:
     return ON_DEMAND if turn.market == "on_demand" else escape(turn.place or "")
 
@@ -160,10 +168,11 @@ def _prices(figure: Any, window: KnownWindow, rows: slice) -> None:
     import plotly.graph_objects as go
 
     for column, zone in enumerate(window.zones):
+        usd = window.spot_usd_per_hour[rows, column].tolist()
         figure.add_trace(
             go.Scatter(
-                x=_hours(window, rows),
-                y=window.spot_usd_per_hour[rows, column].tolist(),
+                x=[*_hours(window, rows), _end_h(window, rows)],  # a price holds to the end of its step
+                y=[*usd, usd[-1]],
                 mode="lines",
                 line={"shape": "hv", "width": 1},
                 name=f"{escape(zone)} $/h",
