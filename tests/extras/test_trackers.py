@@ -20,6 +20,10 @@ pytest.importorskip("duckdb", reason="make test-extras")
 from tests.scenarios.conftest import Shell, shell  # noqa: E402, F401
 
 UP_WITHIN_S = 120
+# Linux tells the server to end when this process does, however that comes about (prctl, PR_SET_PDEATHSIG).
+ENDS_WITH_US = """import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+os.execv(sys.argv[1], sys.argv[1:])"""
 SCRIPT = """
 import mlflow
 with mlflow.start_run():
@@ -39,6 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [
+        sys.executable, "-c", ENDS_WITH_US,
         sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
         "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"),
     ]  # fmt: skip
