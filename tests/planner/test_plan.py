@@ -436,3 +436,12 @@ def test_the_users_word_about_an_accelerator_stands_beside_what_was_measured_on_
     kinds = {o.accelerator: o.expected_finish_h for o in planned(job, profile=probed()).options}
 
     assert kinds["H100-SXM"] == pytest.approx(5.08, abs=0.05)
+
+
+def test_a_deadline_loosened_as_told_lets_the_soonest_in() -> None:
+    job = replace(JOB, work=HoursOf(hours=40, accelerator="H100"), deadline_s=30 * 3600.0)
+    told = next(r for r in planned(job).rejected if r.group == "deadline")
+    hours = float((told.fix or "").split()[3])
+
+    assert planned(replace(job, deadline_s=hours * 3600)).chosen is not None
+    assert planned(replace(job, deadline_s=(hours - 2) * 3600)).chosen is None

@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoestring.domain.workload import Goal
-from shoestring.planner.estimate import Terms
+from shoestring.planner.estimate import Z90, Terms
 from shoestring.planner.lived import Lived
 from shoestring.planner.screen import Candidates, Estimates, screen
 from shoestring.planner.starts import Starts
 
-SURE = 0.95  # chance of meeting the deadline that an option must have to be chosen
+SURE, Z_SURE = (
+    0.95,
+    1.6448536269514722,
+)  # chance of meeting the deadline that a choice must have; its quantile
 SHOWN = 12
 PATIENCE, PATIENCE_H = 20.0, 24.0  # a finish beyond so many times the work (and a day) is no way to run a job
 Rows = NDArray[np.intp]
@@ -73,6 +76,20 @@ def admissible(s: Scored, w: Wishes) -> tuple[Rows, Rows, Rows]:
     cheap = np.full(len(ends), True) if w.budget_usd is None else e.cost_usd <= w.budget_usd
     late, dear = np.flatnonzero(~in_time), np.flatnonzero(in_time & ~cheap)
     return np.flatnonzero(in_time & cheap), late, dear
+
+
+def surely_by_h(e: Estimates, rows: Rows) -> float:
+    """Hours by which the soonest of some rows has ended as surely as a choice must; inf if none ever does.
+
+    The log-normal with the same mean and 90th percentile, read at ``SURE``.
+    """
+    mean, p90 = e.finish_h[rows], e.p90_finish_h[rows]
+    ends = np.isfinite(p90) & np.isfinite(mean) & (mean > 0)
+    if not ends.any():
+        return math.inf
+    mean, p90 = mean[ends], p90[ends]
+    sigma = Z90 - np.sqrt(np.maximum(Z90**2 - 2 * np.log(p90 / mean), 0.0))
+    return float((mean * np.exp(Z_SURE * sigma - sigma**2 / 2)).min())
 
 
 def ranked(s: Scored, rows: Rows, goal: Goal) -> list[int]:

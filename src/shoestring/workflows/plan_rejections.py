@@ -10,7 +10,7 @@ from shoestring.domain.run import Profile
 from shoestring.domain.workload import Workload
 from shoestring.planner.asked import checkpoint_bytes, save_s
 from shoestring.planner.feasible import Refusal
-from shoestring.planner.frontier import SURE, Rows, Scored, Wishes
+from shoestring.planner.frontier import SURE, Rows, Scored, Wishes, surely_by_h
 
 
 def rejection(group: str, s: Scored, rows: Rows, text: str, fix: str | None) -> Rejection:
@@ -42,13 +42,11 @@ def limits(s: Scored, wishes: Wishes, late: Rows, dear: Rows) -> list[Rejection]
     """What the deadline and the budget leave out, and by how much to loosen them."""
     e, found = s.estimates, []
     if len(late):
-        soonest = float(e.p90_finish_h[late].min())
         text, fix = "waits so long for capacity that it would hardly ever end", None
         if wishes.deadline_h is not None:
             text = f"too late: less than {SURE:.0%} sure to end in time"
-            fix = (
-                f"a deadline of {soonest:.1f} h would let the soonest in" if math.isfinite(soonest) else None
-            )
+            if math.isfinite(soonest := surely_by_h(e, late)):
+                fix = f"a deadline of {math.ceil(soonest)} h would let the soonest in"
         found.append(rejection("deadline", s, late, text, fix))
     if len(dear):
         text = f"costs more than the budget of {wishes.budget_usd:.2f} $"
