@@ -195,11 +195,17 @@ class Change:
             return None
         cube = self.store.folder / (made := name.removesuffix(".parquet") + ".cube")
         present = {r[0] for r in self.engine.execute(f"describe select * from {literal(file)}").fetchall()}
-        keys = ", ".join(ident(k) for k in CUBE_KEYS if k in present)
+        same = self._constants(file)
+        keys = ", ".join(
+            f"cast({same[k]} as {STORE_COLUMNS[k]}) as {ident(k)}" if k in same else ident(k)
+            for k in CUBE_KEYS
+            if k in present
+        )
+        varying = ", ".join(("1", *(ident(k) for k in CUBE_KEYS if k in present and k not in same)))
         sums = ", ".join(f"sum({ident(s)}) as {ident(s)}" for s in CUBE_SUMS if s in present)
         self.engine.execute(
             f"copy (select cast(ChargePeriodStart as date) as x_Day, {keys}, count(*) as x_Rows, {sums} "
-            f"from {literal(file)} group by all) to {literal(cube)} {PARQUET}"
+            f"from {literal(file)} group by {varying}) to {literal(cube)} {PARQUET}"
         )
         (count,) = self.engine.execute(f"select count(*) from read_parquet({literal(cube)})").fetchone()
         if count > CUBE_WORTH * rows:
@@ -207,6 +213,24 @@ class Change:
             return None
         _sync(cube)
         return made
+
+    def _constants(self, file: Path) -> dict[str, str]:
+        """Columns that are the same, or null, in every row, as the file's own statistics say -> SQL of it.
+
+        A bill has many (currency, issuer, account, month); grouping by them takes time and tells nothing.
+        """
+        rows = self.engine.execute(
+            f"""select path_in_schema, min(stats_min_value), max(stats_max_value), sum(stats_null_count),
+                  sum(num_values), bool_and(min_is_exact and max_is_exact), count(stats_min_value), count(*)
+                from parquet_metadata({literal(file)}) group by 1"""
+        ).fetchall()
+        found = {}
+        for name, low, high, nulls, values, exact, with_stats, groups in rows:
+            if nulls is not None and nulls == values:
+                found[name] = "null"
+            elif low is not None and low == high and nulls == 0 and exact and with_stats == groups:
+                found[name] = literal(low)
+        return found
 
     def _sweep(self) -> None:
         named = self.manifest.files()

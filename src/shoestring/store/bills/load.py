@@ -13,7 +13,7 @@ from shoestring.store.bills.azure_pair import settle_pairs
 from shoestring.store.bills.format import Format, recognize
 from shoestring.store.bills.publish import Imported, publish, torn_lines
 from shoestring.store.bills.source import STRICT, Source, lenient, open_source
-from shoestring.store.bills.staging import MORE_TAGS, Given, staging_sql, tag_keys_sql
+from shoestring.store.bills.staging import Given, staging_sql, tag_keys_sql
 from shoestring.store.bills.tags import TagKeys
 from shoestring.store.charges import PARQUET, ChargeStore
 from shoestring.store.charges_engine import engine_errors, explain_engine_error, ident, literal
@@ -136,13 +136,22 @@ class _Reading:
 
     def stage(self, source: Source, form: Format, target: Path) -> tuple[Source, Path]:
         """Read one file into Parquet, good rows and bad ones; the file as it could best be read."""
-        best = source
-        for keys in (_tag_keys(self.engine, source, form), TagKeys.of(None)):
-            best = self._best(source, form, keys, target)
-            (more,) = self.engine.execute(f"select bool_or({MORE_TAGS}) from {literal(target)}").fetchone()
-            if not more:
-                break
+        first = _tag_keys(self.engine, source, form)
+        best = self._best(source, form, first, target)
+        if first.others is not None and self._has_more(target, first.others):
+            best = self._best(source, form, TagKeys.of(None), target)
         return best, target
+
+    def _has_more(self, file: Path, others: str) -> bool:
+        """Whether a row has tags that the first look missed. The same tags come again and again: each once."""
+        columns = self.engine.execute(f"describe select * from {literal(file)}").fetchall()
+        if "Tags" not in {name for name, *_ in columns}:
+            return False
+        (more,) = self.engine.execute(
+            f"select bool_or(regexp_matches(Tags, {literal(others)})) "
+            f"from (select distinct Tags from {literal(file)})"
+        ).fetchone()
+        return bool(more)
 
     def _best(self, source: Source, form: Format, keys: TagKeys, target: Path) -> Source:
         """Read strictly; where that tears lines, leniently too: better if it tears fewer and loses none.

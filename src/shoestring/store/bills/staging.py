@@ -19,8 +19,7 @@ CHECKED = (
     "BillingPeriodStart",
 )
 PROBLEM = "x_Problem"
-MORE_TAGS = "x_MoreTags"
-OWN_NAMES = (PROBLEM.lower(), MORE_TAGS.lower(), "x_found")  # columns of the way here; no bill may have them
+OWN_NAMES = (PROBLEM.lower(), "x_found")  # columns of the way here; no bill may have them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,7 @@ def staging_sql(
     """SQL that reads a source as charges; ``x_Problem`` is null for good rows and says why for bad ones.
 
     Args:
-        keys: tag keys to look for; ``x_MoreTags`` is true where a row has others that mean a label.
+        keys: tag keys to look for.
         rates: name of a table (currency, day, usd_per_unit) of dated exchange rates; None if there are none.
     """
     raw = raw_expressions(source, form, given)
@@ -64,17 +63,15 @@ def staging_sql(
     kept = _kept_headers(source, form, raw)
     tagged = "Tags" in raw
     found = f"json_extract_string({typed['Tags']}, {keys.paths})" if tagged else "null"
-    more = f"regexp_matches({typed['Tags']}, {literal(keys.others)})" if tagged and keys.others else "false"
     inner = [f"{sql} as {ident(name)}" for name, sql in typed.items()]
     inner += [f"{ident(header)} as {ident(name)}" for header, name in kept.items()]
     inner += [
         f"{found} as x_Found",
-        f"{more} as {MORE_TAGS}",
         f"case {_problems(raw, typed)} end as {PROBLEM}",
     ]
     passed = [f"staged.{ident(n)}" for n in (*typed, *kept.values()) if n not in COMPLETED]
     outer = [*passed, *_labels(raw, keys), *_completions(raw, given, rated=rates is not None)]
-    outer += [f"{literal(import_id)} as x_Import", f"staged.{PROBLEM}", f"staged.{MORE_TAGS}"]
+    outer += [f"{literal(import_id)} as x_Import", f"staged.{PROBLEM}"]
     return f"""select {", ".join(outer)} from (select {", ".join(inner)} from {source.sql}) staged
         {_rate_join(raw, given, rates)}"""
 
