@@ -192,6 +192,32 @@ columns:
   BilledCost: Amount
 currency: EUR
 """
+
+
+def test_no_tags_are_no_tags(store, tmp_path):
+    bring(store, write(tmp_path / "bill.csv", [focus(Tags=""), focus()]))
+    with store.connect() as engine:
+        rows = engine.execute(
+            f"select Tags from {store.rows_sql(store.manifest().parts)} order by 1"
+        ).fetchall()
+    assert rows == [('{"team": "vision"}',), (None,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("$10,000.00 ", "10000"),
+        ("1,234,567", "1234567"),
+        ("1,234", None),
+        ("1.234,5", None),
+        ("(3.50)", "-3.5"),
+    ],
+)
+def test_amounts_of_known_formats_are_read_where_they_mean_one_thing(store, tmp_path, text, amount):
+    done = bring(store, write(tmp_path / "bill.csv", [focus(BilledCost=text)]))
+    assert done.billed == ({} if amount is None else {"USD": Decimal(amount)})
+
+
 POINT = {
     "1,234.56": "1234.56", "$1,234.50": "1234.5", "-$5.00": "-5", "$-5.00": "-5", "(12.00)": "-12", "5.00 USD": "5",
     "EUR 7": "7", "€ 0.10": "0.1", "1'234.5": "1234.5", "1e-3": "0.001", "+2": "2", ".5": "0.5", "3.": "3",

@@ -86,8 +86,10 @@ def export_focus(
 
 
 def _filled_columns(engine: Any, table: str, version: str) -> list[str]:
-    """The version's columns that are mandatory, recommended or filled, then our own that are filled."""
+    """The version's columns that are mandatory, recommended or filled, then ours and the bills' that are filled."""
     own = [c for c in OWN_COLUMNS if c not in HIDDEN]
+    described = engine.execute(f"describe select * from {table}").fetchall()
+    own += [name for name, *_ in described if name not in STORE_COLUMNS and name.startswith("x_")]
     stored = [*columns(), *own]
     counts = ", ".join(f"count({ident(c)})" for c in stored)
     ((*found,),) = engine.execute(f"select {counts} from {table}").fetchall()
@@ -105,12 +107,13 @@ def _filled_columns(engine: Any, table: str, version: str) -> list[str]:
 def _shown(name: str, parquet: bool) -> str:
     source = REMOVED.get(name, name)
     sql = FILLED.get(source, ident(source))
-    kind = STORE_COLUMNS[source]
+    kind = STORE_COLUMNS.get(source, "VARCHAR")  # what bills add is text, or shown as text in CSV
     if parquet:
         return sql
     if kind == "TIMESTAMP":
         return f"strftime({sql}, '%Y-%m-%dT%H:%M:%SZ')"
     if kind == "VARCHAR":
+        sql = sql if source in STORE_COLUMNS else f"cast({sql} as varchar)"
         return (
             f"case when regexp_full_match({sql}, {literal(FORMULA)}, 's') then '''' || {sql} else {sql} end"
         )
