@@ -184,13 +184,15 @@ def ask(store: ChargeStore, question: Question) -> Answer:
         )
     else:
         table = store.days_sql(parts)
+    filtered = any(c.dimension in ROW_DIMENSIONS for c in question.where)
+    whole = table if filtered else store.days_sql(parts)  # what is no line by line is in the cubes
     with store.connect() as engine:
         if set(names) & set(FISCAL):  # brings numpy along, which other questions need not wait for
             engine.create_function("fiscal", _fiscal(question.calendar), ["DATE", "VARCHAR"], "VARCHAR")
-        return _answer(engine, table, question)
+        return _answer(engine, table, whole, question)
 
 
-def _answer(engine: Any, table: str, question: Question) -> Answer:
+def _answer(engine: Any, table: str, whole: str, question: Question) -> Answer:
     where, values = _where(question)
     amount = in_usd(METRICS[question.metric])
     keys = [f"cast({dimension_sql(name)} as varchar)" for name in question.by]
@@ -223,11 +225,11 @@ def _answer(engine: Any, table: str, question: Question) -> Answer:
               coalesce(sum({amount}) filter ({UNALLOCATED}), 0),
               coalesce(sum({amount}) filter (ChargeCategory = 'Credit'), 0),
               coalesce(sum({amount}) filter (x_CostBasis = 'metered'), 0)
-            from {table} {where}""",
+            from {whole} {where}""",
         values,
     ).fetchone()
     foreign = engine.execute(
-        f"""select BillingCurrency, sum({METRICS[question.metric]}) from {table}
+        f"""select BillingCurrency, sum({METRICS[question.metric]}) from {whole}
             {where} {"and" if where else "where"} x_UsdPerUnit is null group by 1 order by 1""",
         values,
     ).fetchall()
