@@ -7,7 +7,7 @@ EXTRAS := .venv-extras
 PIP    := pip install --quiet --disable-pip-version-check
 CODE   := src tests bench examples scripts
 
-.PHONY: venv demo test test-extras check format bench soak clean
+.PHONY: venv demo test test-extras check format bench soak coverage mutants clean
 
 venv: $(STAMP)
 
@@ -52,7 +52,19 @@ bench: venv
 # Long fault campaigns, seeds printed; takes hours. The swarm's ten thousand run-days go on where they were cut short.
 soak: venv
 	$(BIN)/python -m tests.swarm.soak --days 10000
-	SHOESTRING_SOAK=20 $(BIN)/pytest -m 'soak or not soak' -s tests/faults tests/contract tests/training tests/jobfile
+	SHOESTRING_SOAK=20 SHOESTRING_LEDGER_EXAMPLES=1000 $(BIN)/pytest -m 'soak or not soak' -s --timeout 36000 \
+	  tests/faults tests/contract tests/training tests/jobfile tests/store
+
+# Branch coverage of the rooms that decide about money and lives.
+CORE := src/shoestring/domain/*,src/shoestring/ledger/*,src/shoestring/market/*,src/shoestring/policies/*,src/shoestring/planner/*,src/shoestring/supervisor/*
+coverage: venv
+	$(BIN)/coverage run --branch --include='$(CORE)' -m pytest -q tests
+	$(BIN)/coverage report --skip-covered --show-missing
+
+# Faults put into the code, one at a time: do the tests notice? `make mutants SAMPLE=` takes all (hours).
+SAMPLE ?= 40
+mutants: venv
+	$(BIN)/python scripts/mutants.py ledger supervisor $(if $(SAMPLE),--sample $(SAMPLE))
 
 clean:
 	rm -rf $(VENV) $(EXTRAS) out build dist
