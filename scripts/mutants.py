@@ -107,7 +107,7 @@ def killed(tests: list[str], file: Path, text: str) -> bool:
         shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
         (copy / file.relative_to(ROOT / "src")).write_text(text, encoding="utf-8")
         paths = f"{copy}{os.pathsep}{ROOT}"
-        environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", "MUTANT": str(copy)}
+        environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests],
