@@ -29,13 +29,20 @@ def plain(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower()).removeprefix("standard")
 
 
+_BLOCK = re.compile(r"(?P<count>\d+(?:\.\d+)?)?(?P<times>[km](?=[ /]))?[ /]*(?P<unit>.*)", re.DOTALL)
+_THOUSANDS = {"": 1.0, "k": 1e3, "m": 1e6}
+
+
 def hours_of_unit(unit: str | None) -> float | None:
     """Hours in one unit of a bill's quantity; None if it is no time.
 
-    >>> hours_of_unit("GPU-Hours"), hours_of_unit("1 Hour"), hours_of_unit("GB")
-    (1.0, 1.0, None)
+    >>> hours_of_unit("GPU-Hours"), hours_of_unit("100 Hours"), hours_of_unit("1K minutes"), hours_of_unit("GB")
+    (1.0, 100.0, 16.666666666666668, None)
     """
-    return _UNITS.get(str(unit or "").lower().replace("1 ", "", 1).replace("gpu", "").strip(" -_"))
+    match = _BLOCK.fullmatch(str(unit or "").strip().lower())
+    assert match is not None  # every text matches
+    each = _UNITS.get(match["unit"].replace("gpu", "").strip(" -_"))
+    return None if each is None else each * float(match["count"] or 1) * _THOUSANDS[match["times"] or ""]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

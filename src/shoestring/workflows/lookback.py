@@ -20,82 +20,18 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from shoestring.catalog.bill_lines import Hardware, Recognizer, hours_of_unit
+from shoestring.catalog.bill_lines import Hardware
 from shoestring.catalog.load import Catalog
 from shoestring.catalog.repricing import Quote, Repricer
 from shoestring.domain.errors import BadInput
 from shoestring.store.answers import counted_parts
 from shoestring.store.bills.load import Progress
 from shoestring.store.charges import ChargeStore
-from shoestring.store.charges_engine import literal
-from shoestring.store.charges_manifest import Part
+from shoestring.workflows.accelerator_uses import Range, SortedLines, Use, accelerator_lines
 from shoestring.workflows.bills import bring_in
 
 SPOT_KEPT = (0.53, 0.78, 0.97)  # worst, expected, best; see the module
 HOURS_PER_DAY = 24.0
-PLAIN = "regexp_replace(lower({text}), '[^a-z0-9]', '', 'g')"
-LINES = """
-select coalesce(ServiceProviderName, InvoiceIssuerName) as provider, RegionId, ResourceType, SkuMeter,
-    case when ResourceType is null or not regexp_matches({resource}, {types}) then coalesce(
-        nullif(regexp_extract({described}, {types}), ''), nullif(regexp_extract(ChargeDescription, {chips}), ''))
-    end as description,
-    x_AcceleratorType, coalesce(x_Market, 'unknown') as market,
-    coalesce(PricingUnit, ConsumedUnit) as unit, date_trunc('month', ChargePeriodStart) as month,
-    cast(sum(EffectiveCost * x_UsdPerUnit) as double) as usd,
-    cast(sum(coalesce(PricingQuantity, ConsumedQuantity)) as double) as quantity,
-    sum(x_AcceleratorSeconds) as accelerator_s,
-    count(*) filter (x_UsdPerUnit is null) as unrated,
-    min(ChargePeriodStart) as first, max(ChargePeriodEnd) as last
-from {rows}
-where ($since is null or ChargePeriodStart >= $since) and ($until is null or ChargePeriodStart < $until)
-  and ChargeCategory = 'Usage' and ChargeClass is null and CommitmentDiscountStatus is distinct from 'Unused'
-group by all
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
-    """Dollars: between ``low`` and ``high``, most likely ``mid``."""
-
-    low: float
-    mid: float
-    high: float
-
-    @staticmethod
-    def exactly(usd: float) -> "Range":
-        return Range(low=usd, mid=usd, high=usd)
-
-    def __add__(self, other: "Range") -> "Range":
-        return Range(low=self.low + other.low, mid=self.mid + other.mid, high=self.high + other.high)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
-    """Accelerator hours of one kind, place, market and month, with what they would have cost otherwise.
-
-    Attributes:
-        hours: of the instance, or of the accelerator where only that is named.
-        on_demand, spot, committed, elsewhere: dollars for the same hours; None where no price is known or where
-            it would be no change.
-        gap_days: oldest price used, in days from the month's middle.
-    """
-
-    provider: str
-    region: str
-    hardware: Hardware
-    market: str
-    month: date
-    hours: float
-    paid_usd: float
-    on_demand: Range | None = None
-    spot: Range | None = None
-    committed: Range | None = None
-    committed_years: int | None = None
-    elsewhere: Range | None = None
-    elsewhere_region: str | None = None
-    gap_days: int | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookback:
     """The answer.
@@ -142,10 +78,15 @@ def look_back(
         done = bring_in(
             store, paths, now=now, user="", mapping=mapping, rates=rates, currency=currency, progress=progress
         )
-        found = _Sorted(catalog)
-        lines = _lines(store, store.manifest().parts, found.recognizer)
+        found = SortedLines(catalog)
+        lines = accelerator_lines(store, store.manifest().parts, found.recognizer)
     for line in lines:
         found.take(line)
+    if found.unrated and not found.accelerator_usd:
+        raise BadInput(
+            f"{found.unrated:,} lines are in a currency without a rate in dollars",
+            next_step="--rates rates.csv with the columns currency,day,usd_per_unit; --currency where none is named",
+        )
     if not found.accelerator_usd and not found.hours:
         raise BadInput(
             f"no accelerator in {', '.join(p.name for p in paths)}: {len(lines)} kinds of lines, none names one",
@@ -171,81 +112,12 @@ def booked_uses(
     store: ChargeStore, catalog: Catalog, *, today: date, since: date | None = None, until: date | None = None
 ) -> tuple[Use, ...]:
     """The same for what the ledger holds of a period; empty where no line names an accelerator."""
-    found = _Sorted(catalog)
+    found = SortedLines(catalog)
     parts = counted_parts(store.manifest(), allocated=False)
-    for line in _lines(store, parts, found.recognizer, since, until) if parts else ():
+    for line in accelerator_lines(store, parts, found.recognizer, since, until) if parts else ():
         found.take(line)
     pricing = Repricer(catalog, today)
     return tuple(_priced(use, pricing) for use in found.uses())
-
-
-def _lines(
-    store: ChargeStore,
-    parts: Sequence[Part],
-    recognizer: Recognizer,
-    since: date | None = None,
-    until: date | None = None,
-) -> list[dict[str, Any]]:
-    types, chips = map(literal, recognizer.telling_parts())
-    resource, described = (PLAIN.format(text=text) for text in ("ResourceType", "ChargeDescription"))
-    rows = store.rows_sql(parts)
-    sql = LINES.format(rows=rows, types=types, chips=chips, resource=resource, described=described)
-    with store.connect() as engine:
-        cursor = engine.execute(sql, {"since": since, "until": until})
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-class _Sorted:
-    """Bill lines by what they paid for."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self.recognizer = Recognizer(catalog)
-        self._seen: dict[tuple[str | None, ...], Hardware | None] = {}
-        self.hours: dict[tuple[str, str, Hardware, str, date], tuple[float, float]] = {}
-        self.unpriced_usd: dict[str, float] = {}
-        self.billed_usd = self.accelerator_usd = 0.0
-        self.unrated = 0
-
-    def take(self, line: dict[str, Any]) -> None:
-        usd = line["usd"] or 0.0
-        self.billed_usd += usd
-        self.unrated += line["unrated"]
-        provider = self.recognizer.provider(line["provider"])
-        texts = tuple(line[k] for k in ("ResourceType", "x_AcceleratorType", "SkuMeter", "description"))
-        key = (provider, *texts)
-        if key not in self._seen:
-            self._seen[key] = self.recognizer.hardware(provider, *texts)
-        hardware = self._seen[key]
-        if hardware is None:
-            return
-        self.accelerator_usd += usd
-        hours = _hours(line)
-        if hours is None:
-            self.cannot(f"quantity in {line['unit'] or 'no unit'}, not in hours", usd)
-        elif provider is None:
-            self.cannot(f"{line['provider'] or 'the provider'} is not in the catalog", usd)
-        elif not line["RegionId"]:
-            self.cannot("no region", usd)
-        else:
-            place = (provider, str(line["RegionId"]), hardware, str(line["market"]), line["month"].date())
-            before = self.hours.get(place, (0.0, 0.0))
-            self.hours[place] = (before[0] + hours, before[1] + usd)
-
-    def cannot(self, why: str, usd: float) -> None:
-        self.unpriced_usd[why] = self.unpriced_usd.get(why, 0.0) + usd
-
-    def uses(self) -> list[Use]:
-        return [
-            Use(provider=p, region=r, hardware=h, market=m, month=month, hours=hours, paid_usd=usd)
-            for (p, r, h, m, month), (hours, usd) in self.hours.items()
-        ]
-
-
-def _hours(line: dict[str, Any]) -> float | None:
-    """Hours of a group of lines; None if its unit is no time."""
-    hours = hours_of_unit(line["unit"])
-    return None if line["quantity"] is None or hours is None else float(line["quantity"]) * hours
 
 
 def _priced(use: Use, pricing: Repricer) -> Use:

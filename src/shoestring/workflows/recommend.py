@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from shoestring.domain.units import money
 from shoestring.ledger.expected import Expected
-from shoestring.workflows.lookback import SPOT_KEPT, Range, Use
+from shoestring.workflows.accelerator_uses import Range, Use
+from shoestring.workflows.lookback import SPOT_KEPT
 
 WAYS = {"spot": "spot", "committed": "commitment", "elsewhere": "cheaper_region"}
 

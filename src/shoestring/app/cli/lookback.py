@@ -14,7 +14,8 @@ from rich.text import Text
 from shoestring.app.cli._show import console, print_json
 from shoestring.catalog.load import embedded
 from shoestring.domain.text import printable
-from shoestring.workflows.lookback import SPOT_KEPT, Lookback, Range, Use, look_back
+from shoestring.workflows.accelerator_uses import Range, Use
+from shoestring.workflows.lookback import SPOT_KEPT, Lookback, look_back
 
 WAYS = {
     "on_demand": "at on-demand list prices",

@@ -47,7 +47,7 @@ _FIELDS = {
     "ChargeFrequency": """case lower({Frequency}) when 'onetime' then 'One-Time'
         when 'recurring' then 'Recurring' else 'Usage-Based' end""",
     "ConsumedQuantity": "coalesce({Quantity}, {UsageQuantity})",
-    "ConsumedUnit": "{UnitOfMeasure}",
+    "ConsumedUnit": "regexp_replace({UnitOfMeasure}, '^[0-9]+ ?([KM] )?', '')",
     "PricingQuantity": f"{QUANTITY} / {BLOCK}",
     "PricingUnit": "{UnitOfMeasure}",
     "PricingCategory": f"""case when {MODEL} = 'spot' then 'Dynamic'
