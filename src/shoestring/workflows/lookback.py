@@ -32,6 +32,8 @@ from shoestring.workflows.bills import bring_in
 
 SPOT_KEPT = (0.53, 0.78, 0.97)  # worst, expected, best; see the module
 HOURS_PER_DAY = 24.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookback:
     """The answer.

@@ -17,6 +17,8 @@ from shoestring.store.charges import PARQUET, Change, ChargeStore, Staged
 from shoestring.store.charges_engine import ident, literal, literals
 from shoestring.store.charges_manifest import Delivery, Part
 
+MANY_PLACES = 8  # months and sources of one delivery; with fewer, sorting costs more than it saves
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
@@ -123,14 +125,22 @@ def _split(
 ) -> list[Staged]:
     """The good rows as one file for each period and source; a file that is one already is taken as it is."""
     pieces = []
+    if len(places) > MANY_PLACES:  # sorted, a piece is read without the others
+        in_order = stage / "in-order.parquet"
+        engine.execute(
+            f"copy (select * from {everything} where {PROBLEM} is null order by x_Source, BillingPeriodStart) "
+            f"to {literal(in_order)} {PARQUET}"
+        )
+        everything = f"read_parquet({literal(in_order)})"
     for number, (period, source) in enumerate(places):
+        start = f"timestamp {literal(f'{period}-01')}"
         target = stage / f"piece-{number}.parquet"
         if len(places) == 1 and len(staged) == 1 and not bad:
             staged[0].replace(target)
         else:
             engine.execute(
                 f"copy (select * from {everything} where {PROBLEM} is null "
-                f"and date_trunc('month', BillingPeriodStart) = {literal(f'{period}-01')} "
+                f"and BillingPeriodStart >= {start} and BillingPeriodStart < {start} + interval 1 month "
                 f"and x_Source = {literal(source)}) to {literal(target)} {PARQUET}"
             )
         pieces.append(Staged(period=period, source=source, kind="bill", path=target))
