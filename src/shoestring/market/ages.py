@@ -21,11 +21,13 @@ class AgeClasses:
     Attributes:
         step_s: length of a step.
         from_s: youngest age of each class, ascending from 0; the last class has no end.
+        to_s: age at which each class ends; infinite for the last.
         advance: probability per step of growing into the next class; 0 in the last.
     """
 
     step_s: float
     from_s: NDArray[np.float64]
+    to_s: NDArray[np.float64]
     advance: NDArray[np.float64]
 
     @property
@@ -34,7 +36,7 @@ class AgeClasses:
 
     def index(self, age_s: NDArray[np.float64]) -> NDArray[np.intp]:
         """Class of each age; half a second of tolerance keeps sums of steps in their class."""
-        return np.searchsorted(self.from_s, age_s + 0.5, side="right") - 1
+        return self.from_s.searchsorted(age_s + 0.5, side="right") - 1
 
     def middle_s(self) -> NDArray[np.float64]:
         """A typical age of each class: the middle; the last class is taken as long as the one before."""
@@ -57,5 +59,6 @@ def age_classes(step_s: float) -> AgeClasses:
     from_s = np.array(steps, float) * step_s
     advance = np.zeros(len(steps))
     advance[:-1] = step_s / np.diff(from_s)
-    from_s.flags.writeable = advance.flags.writeable = False
-    return AgeClasses(step_s=step_s, from_s=from_s, advance=advance)
+    to_s = np.append(from_s[1:], np.inf)
+    from_s.flags.writeable = to_s.flags.writeable = advance.flags.writeable = False
+    return AgeClasses(step_s=step_s, from_s=from_s, to_s=to_s, advance=advance)

@@ -197,6 +197,5 @@ def remember(history: Bools, step_s: float) -> Memory:
 
 def _time_in_classes(ages: AgeClasses, from_s: Floats, to_s: Floats) -> Floats:
     """Seconds of each zone's ages ``from_s`` to ``to_s`` that fall into each class, shape (zones, classes)."""
-    ends = np.append(ages.from_s[1:], np.inf)
-    overlap = np.minimum(to_s[:, None], ends) - np.maximum(from_s[:, None], ages.from_s)
+    overlap = np.minimum(to_s[:, None], ages.to_s) - np.maximum(from_s[:, None], ages.from_s)
     return np.asarray(np.maximum(overlap, 0.0))
