@@ -10,7 +10,7 @@ from tests.scenarios.conftest import Shell
 
 
 def test_a_rehearsed_run_has_its_line_its_timeline_and_its_chain(shell: Shell) -> None:
-    rough = {"spot": 0.40, "on_demand": 1.20, "long_up_share": 0.0, "short_up_h": 2.5, "short_down_h": 0.5,
+    rough = {"spot": 0.40, "on_demand": 1.20, "long_up_share": 0.0, "short_up_h": 1.2, "short_down_h": 0.5,
              "long_down_share": 0.0}  # fmt: skip
     zones = {z: {"region": z[:-1], "starts_up": True, **rough} for z in ("eu-west-1a", "eu-west-2a")}
     job, market = shell.job(env={"STEPS": "80"}), shell.market(zones=zones)
