@@ -33,11 +33,18 @@ SWAPS: dict[type[ast.AST], type[ast.AST]] = {
 
 
 def places(tree: ast.Module) -> Iterator[tuple[ast.AST, int]]:
-    """(node, which operator of a comparison) of everything that can be changed; no texts, no annotations."""
+    """(node, which operator of a comparison) of everything that can be changed.
+
+    Not texts, annotations or decorators: `frozen=True` guards against mistakes that no test should make.
+    """
     skipped = {
         id(inner)
         for node in ast.walk(tree)
-        for part in (getattr(node, "annotation", None), getattr(node, "returns", None))
+        for part in (
+            getattr(node, "annotation", None),
+            getattr(node, "returns", None),
+            *getattr(node, "decorator_list", ()),
+        )
         if part is not None
         for inner in ast.walk(part)
     }
@@ -101,7 +108,11 @@ def mutated(file: Path, number: int) -> tuple[str, str]:
 
 
 def killed(tests: list[str], file: Path, text: str) -> bool:
-    """Whether the tests notice. The fault lives in a copy of the sources; the tree itself is never touched."""
+    """Whether the tests notice, those of the file's own name first.
+
+    The fault lives in a copy of the sources; the tree itself is never touched.
+    """
+    near = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tests").rglob(f"test_{file.stem}*.py"))
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "src"
         shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -110,7 +121,7 @@ def killed(tests: list[str], file: Path, text: str) -> bool:
         environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests],
+                [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *near, *tests],
                 cwd=ROOT,
                 env=environment,
                 capture_output=True,
