@@ -197,6 +197,9 @@ class Supervisor:
     def _decide(self, now: datetime) -> tuple[FleetView, list[tuple[RunBook, Intended]]]:
         views: list[RunView] = []
         for run in self.book.runs.values():
+            if run.suspending is not None and run.live is None and run.state is RunState.WAITING:
+                cause = run.suspending  # a leader died between this decision and its word that it was done
+                self._note(StateChanged(run_id=run.run_id, at=now, state=RunState.SUSPENDED, cause=cause))
             if (
                 run.state in (RunState.WAITING, RunState.RUNNING)
                 and not run.cancelling
