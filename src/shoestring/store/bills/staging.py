@@ -140,7 +140,9 @@ def _typed(name: str, sql: str, given: Given) -> str:
     if kind == MONEY and given.written_by_people:
         return f"try_cast({_number(sql, given)} as {MONEY})"
     if kind == MONEY:
-        return f"coalesce(try_cast({sql} as {MONEY}), try_cast({_number(sql, given)} as {MONEY}))"
+        dollars = f"replace(replace(trim(cast({sql} as varchar)), '$', ''), ',', '')"  # $10,000.00
+        return f"""case when starts_with(cast({sql} as varchar), '$') then try_cast({dollars} as {MONEY})
+            else try_cast({sql} as {MONEY}) end"""
     if kind == "DOUBLE":
         return f"try_cast({sql} as double)"
     if kind == "TIMESTAMP":
@@ -173,15 +175,13 @@ def _number(sql: str, given: Given) -> str:
     """SQL of a number as the engine reads it, from what people write on invoices; null if it is none.
 
     ``$1,234.56``, ``(12.00)`` for less, ``1.234,56 €`` where commas are decimal. ``12.34`` is no number then:
-    it would be read as 1234. Nor is ``1,234`` where nobody said what commas are.
+    it would be read as 1234.
     """
     text = f"replace(trim(cast({sql} as varchar)), chr(160), ' ')"
     bare = f"regexp_replace({text}, {literal(SIGNS)}, '', 'g')"
     sign = f"case when {text} like '(%)' or regexp_matches({text}, '^[$€£¥₹]?-') then '-' else '' end"
     thousands, decimal = ("[. \u2019'']", ",") if given.decimal_comma else ("[, \u2019'']", "[.]")
     whole = f"([0-9]+|[0-9]{{1,3}}({thousands}[0-9]{{3}})+)?({decimal}[0-9]*)?([eE][+-]?[0-9]+)?"
-    if not given.written_by_people:
-        whole = "[0-9]*[.]?[0-9]*|[0-9]{1,3}(,[0-9]{3})+[.][0-9]*|[0-9]{1,3}(,[0-9]{3}){2,}"
     plain_digits = f"replace(regexp_replace({bare}, '{thousands}', '', 'g'), ',', '.')"
     return f"case when regexp_full_match({bare}, '{whole}') then {sign} || {plain_digits} end"
 
