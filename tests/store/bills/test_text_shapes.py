@@ -207,10 +207,10 @@ def test_no_tags_are_no_tags(store, tmp_path):
     ("text", "amount"),
     [
         ("$10,000.00 ", "10000"),
-        ("1,234,567", "1234567"),
+        ("$-3.50", "-3.5"),
         ("1,234", None),
         ("1.234,5", None),
-        ("(3.50)", "-3.5"),
+        ("1,234.5", None),
     ],
 )
 def test_amounts_of_known_formats_are_read_where_they_mean_one_thing(store, tmp_path, text, amount):
