@@ -67,8 +67,7 @@ def test_a_commitment_is_priced_for_the_steady_part_only(tmp_path: Path) -> None
     [
         ({"PricingUnit": "Requests"}, "quantity in Requests"),
         ({"RegionId": ""}, "no region"),
-        ({"RegionId": "mars-1"}, "no price of it"),
-        ({"ServiceProviderName": "Nobody", "ResourceType": "8x H100"}, "not in the catalog"),
+        ({"ServiceProviderName": "Nobody", "ResourceType": "8x MI355X"}, "no price of it"),
     ],
 )
 def test_what_cannot_be_priced_is_said_in_dollars(
@@ -105,3 +104,23 @@ def test_nothing_is_booked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("SHOESTRING_HOME", str(tmp_path / "home"))
     looked(tmp_path, gpu())
     assert not (tmp_path / "home").exists()
+
+
+def test_a_sender_without_prices_in_the_catalog_is_compared_with_those_that_have_some(tmp_path: Path) -> None:
+    cloud = {"ProviderName": "NeoCloud", "ServiceProviderName": "NeoCloud", "InvoiceIssuerName": "NeoCloud",
+             "RegionId": "", "ResourceType": "", "ChargeDescription": "H100 SXM"}  # fmt: skip
+    found = looked(tmp_path, gpu(**cloud, EffectiveCost="900", BilledCost="900"))
+
+    (use,) = found.uses
+    assert use.provider == "NeoCloud" and use.on_demand is None and use.spot is None
+    assert use.another_provider is not None and 0 < use.another_provider.mid < 900
+    assert use.another_provider_region and found.unpriced_usd == {}
+
+
+def test_nothing_is_promised_to_who_pays_less_than_anybody_lists(tmp_path: Path) -> None:
+    cloud = {"ProviderName": "NeoCloud", "ServiceProviderName": "NeoCloud", "InvoiceIssuerName": "NeoCloud",
+             "ResourceType": "", "ChargeDescription": "H100 SXM"}  # fmt: skip
+    found = looked(tmp_path, gpu(**cloud, EffectiveCost="50", BilledCost="50"))
+
+    assert found.total("another_provider") is None
+    assert found.unpriced_usd == {"no provider of the catalog lists less": 50}

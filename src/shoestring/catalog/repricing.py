@@ -6,7 +6,7 @@ spot), else the newest row, whose distance in days is told. Suspect prices are n
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -74,6 +74,17 @@ class Repricer:
     def elsewhere(self, hardware: Hardware, provider: str, region: str, day: date) -> Quote | None:
         """On-demand in the provider's cheapest other region."""
         rows = [f for f in self._rows(hardware, provider, "on_demand", None) if f.where != region]
+        return None if not rows else self._quote([min(rows, key=lambda f: (f.usd, f.where))], day)
+
+    def another_provider(self, hardware: Hardware, provider: str, day: date) -> Quote | None:
+        """On-demand hours of the same accelerators at the cheapest other provider; its hosts may differ."""
+        devices = Hardware(accelerator=hardware.accelerator, count=hardware.count)
+        names = sorted(set(self._catalog.columns["provider"]) - {provider})
+        rows = [
+            replace(found, where=f"{name} {found.where}")
+            for name in names
+            for found in self._rows(devices, name, "on_demand", None)
+        ]
         return None if not rows else self._quote([min(rows, key=lambda f: (f.usd, f.where))], day)
 
     def _rows(self, hardware: Hardware, provider: str, market: str, region: str | None) -> list[_Found]:

@@ -52,9 +52,11 @@ class Use:
     """Accelerator hours of one kind, place, market and month, with what they would have cost otherwise.
 
     Attributes:
+        provider: the catalog's word for it, or what the bill calls it if the catalog has no prices of it.
+        region: empty where the bill names none.
         hours: of the instance, or of the accelerator where only that is named.
-        on_demand, spot, committed, elsewhere: dollars for the same hours; None where no price is known or where
-            it would be no change.
+        on_demand, spot, committed, elsewhere, another_provider: dollars for the same hours; None where no price
+            is known or where it would be no change.
         gap_days: oldest price used, in days from the month's middle.
     """
 
@@ -71,6 +73,8 @@ class Use:
     committed_years: int | None = None
     elsewhere: Range | None = None
     elsewhere_region: str | None = None
+    another_provider: Range | None = None
+    another_provider_region: str | None = None
     gap_days: int | None = None
 
 
@@ -118,12 +122,12 @@ class SortedLines:
         hours = _hours(line)
         if hours is None:
             self.cannot(f"quantity in {line['unit'] or 'no unit'}, not in hours", usd)
-        elif provider is None:
-            self.cannot(f"{line['provider'] or 'the provider'} is not in the catalog", usd)
-        elif not line["RegionId"]:
+        elif provider is not None and not line["RegionId"]:
             self.cannot("no region", usd)
         else:
-            place = (provider, str(line["RegionId"]), hardware, str(line["market"]), line["month"].date())
+            sender = provider or str(line["provider"] or "unknown provider")
+            region = str(line["RegionId"] or "")
+            place = (sender, region, hardware, str(line["market"]), line["month"].date())
             before = self.hours.get(place, (0.0, 0.0))
             self.hours[place] = (before[0] + hours, before[1] + usd)
 

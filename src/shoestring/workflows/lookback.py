@@ -15,7 +15,7 @@ committed day and night; what is above it stays at what was paid. The range know
 import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,10 @@ def look_back(
     pricing = Repricer(catalog, now.date())
     uses = [_priced(use, pricing) for use in found.uses()]
     for use in uses:
-        if use.on_demand is None:
-            found.cannot("no price of it in the catalog", use.paid_usd)
+        if use.on_demand is None and use.another_provider is None:
+            known = pricing.another_provider(use.hardware, use.provider, _middle(use)) is not None
+            why = "no provider of the catalog lists less" if known else "no price of it in the catalog"
+            found.cannot(why, use.paid_usd)
     return Lookback(
         files=tuple(p.name for p in paths),
         billed_usd=found.billed_usd,
@@ -125,17 +127,26 @@ def booked_uses(
 def _priced(use: Use, pricing: Repricer) -> Use:
     """The use with its alternatives. Where only accelerators are named, the catalog's prices count as ratios:
     hosts are billed on lines of their own there."""
-    middle = use.month.replace(day=15)
-    where = (use.hardware, use.provider, use.region, middle)
+    where = (use.hardware, use.provider, use.region, _middle(use))
     listed = pricing.on_demand(*where)
+    other = pricing.another_provider(use.hardware, use.provider, _middle(use))
+    made: dict[str, Any] = {}
+    quotes: list[Quote] = []
+    whole = use.hardware.instance_type is not None or listed is None  # hosts are in the price
+    if other is not None and whole and use.hours * other.low < use.paid_usd:
+        quotes.append(other)
+        made |= {
+            "another_provider": Range.exactly(use.hours * other.low),
+            "another_provider_region": other.where,
+        }
     if listed is None:
-        return use
-    quotes = [listed]
+        return replace(use, gap_days=max((q.gap_days for q in quotes), default=None), **made)
+    quotes.append(listed)
     scale = 1.0
     if use.hardware.instance_type is None and use.market == "on_demand" and use.hours:
         scale = use.paid_usd / use.hours / listed.mid
     on_demand = use.hours * listed.mid * scale
-    made: dict[str, Any] = {"on_demand": Range.exactly(on_demand)}
+    made["on_demand"] = Range.exactly(on_demand)
     spot = pricing.spot(*where)
     if spot is not None and use.market != "spot":
         quotes.append(spot)
@@ -150,11 +161,11 @@ def _priced(use: Use, pricing: Repricer) -> Use:
     for way in ("spot", "committed", "elsewhere"):
         if way in made and made[way].mid >= use.paid_usd:
             del made[way]  # it would have been no saving
-    gap = max(q.gap_days for q in quotes)
-    return Use(
-        provider=use.provider, region=use.region, hardware=use.hardware, market=use.market, month=use.month,
-        hours=use.hours, paid_usd=use.paid_usd, gap_days=gap, **made,
-    )  # fmt: skip
+    return replace(use, gap_days=max(q.gap_days for q in quotes), **made)
+
+
+def _middle(use: Use) -> date:
+    return use.month.replace(day=15)
 
 
 def _on_spot(on_demand_usd: float, spot: Quote, hours: float) -> Range:

@@ -22,12 +22,14 @@ WAYS = {
     "spot": "on spot, by the deadline policy",
     "committed": "with a commitment for the steady part",
     "elsewhere": "in the provider's cheapest region",
+    "another_provider": "on demand at the cheapest other provider of the catalog",
 }
 CAVEATS = (
     f"spot keeps {SPOT_KEPT[0]:.0%} to {SPOT_KEPT[2]:.0%} (expected {SPOT_KEPT[1]:.0%}) of its discount: measured on "
     "V100 traces of 2023, not on your hardware; your scripts must resume (shoestring rehearse)",
     "a commitment is paid whether it is used or not; the steady part is an average over the month",
-    "another region: moving data costs egress, and residency rules may forbid it",
+    "another region or provider: moving data costs egress, and residency rules may forbid it",
+    "another provider: hosts, networks and support differ, and a listed price is not a free machine",
     "each way stands alone: they can't be added up",
 )
 
@@ -90,17 +92,7 @@ def _show(found: Lookback, limit: int) -> None:
         )
     )
     _show_totals(found)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("WHAT")
-    table.add_column("WHERE")
-    for name in ("MONTH", "HOURS", "PAID", "$/H", "LISTED", "SPOT", "PRICED"):
-        table.add_column(name, justify="right", no_wrap=True)
-    shown = found.uses if limit == 0 else found.uses[:limit]
-    for use in shown:
-        table.add_row(*_cells(use))
-    out.print(table)
-    if len(shown) < len(found.uses):
-        out.print(Text(f"  and {len(found.uses) - len(shown)} more; --limit 0 shows all", "dim"))
+    _show_uses(found, limit)
     for why, usd in sorted(found.unpriced_usd.items(), key=lambda item: -item[1]):
         out.print(Text(f"  not priced again: {usd:,.2f} $ ({printable(why)})", "yellow"))
     if found.unrated:
@@ -109,6 +101,23 @@ def _show(found: Lookback, limit: int) -> None:
         out.print(Text(f"  {found.quarantined:,} rows could not be read", "yellow"))
     for caveat in CAVEATS:
         out.print(Text(f"  {caveat}", "dim"))
+
+
+def _show_uses(found: Lookback, limit: int) -> None:
+    if not found.uses:
+        return
+    out = console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("WHAT")
+    table.add_column("WHERE")
+    for name in ("MONTH", "HOURS", "PAID", "$/H", "LISTED", "SPOT", "OTHERS", "PRICED"):
+        table.add_column(name, justify="right", no_wrap=True)
+    shown = found.uses if limit == 0 else found.uses[:limit]
+    for use in shown:
+        table.add_row(*_cells(use))
+    out.print(table)
+    if len(shown) < len(found.uses):
+        out.print(Text(f"  and {len(found.uses) - len(shown)} more; --limit 0 shows all", "dim"))
 
 
 def _show_totals(found: Lookback) -> None:
@@ -134,5 +143,12 @@ def _cells(use: Use) -> tuple[str, ...]:
         f"{use.paid_usd / use.hours:,.2f}" if use.hours else "?",
         "?" if use.on_demand is None else f"{use.on_demand.mid:,.2f}",
         "-" if use.spot is None else f"{use.spot.mid:,.2f}",
+        _other(use),
         "?" if use.gap_days is None else f"±{use.gap_days} d",
     )
+
+
+def _other(use: Use) -> str:
+    if use.another_provider is None:
+        return "-"
+    return f"{use.another_provider.mid:,.2f} ({printable(use.another_provider_region or '')})"
