@@ -154,6 +154,18 @@ def test_billed_seconds_are_conserved_over_parts(record):
     assert billed == 0 or billed >= lived - 1e-3
 
 
+def test_a_charge_tells_its_instance_seconds_with_what_rounding_adds():
+    hourly = BillingRule(granularity_s=3600)
+    worked = (part(CostPart.COMPUTE, 0, 1800), part(CostPart.CHECKPOINT, 1800, 2700))
+    charges = rate(compute(2700, (0, "1.00"), (900, "2.00"), billing=hourly, parts=worked, instances=8))
+    assert [(c.part, c.price.usd_per_hour, c.seconds) for c in charges] == [
+        (CostPart.COMPUTE, 1, 8 * 900),
+        (CostPart.COMPUTE, 2, 8 * 900),
+        (CostPart.CHECKPOINT, 2, 8 * 900),
+        (CostPart.IDLE, 2, 8 * 900),
+    ]
+
+
 @given(compute_records(), st.randoms())
 def test_the_order_of_price_spans_means_nothing(record, random):
     shuffled = list(record.price_spans)

@@ -76,6 +76,15 @@ def test_a_timeline_knows_places_prices_ends_and_what_was_paid():
     assert [usd for _, usd in life.stays[1].prices] == [2.0]
 
 
+def test_a_stay_lasts_from_launch_to_end_or_until_now():
+    gone = attempt(1, 100, 3600, exit_kind=ExitKind.PREEMPTED)
+    told = paid((gone, attempt(2, 4000, None)), state=RunState.RUNNING, now=9000)
+    assert [(s.number, s.start, s.end) for s in timeline_of(told).stays] == [
+        (1, at(100), at(3600)),
+        (2, at(4000), at(9000)),
+    ]
+
+
 def test_the_cost_curve_never_falls_and_half_an_hour_costs_half():
     compute = [c for c in paid().charges if c.attempt_id == "a1" and "compute" in c.usage_id]
     curve = cost_curve(compute)

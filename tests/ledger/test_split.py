@@ -108,6 +108,20 @@ def test_a_rule_never_shares_out_its_own_lines():
     assert sum(shared(everybody).values()) == 140
 
 
+PLATFORM_FIRST = rule("fixed", name="platform first", shares={"platform": Decimal(1)})
+
+
+def test_a_rule_shares_out_what_another_made():
+    onwards = rule("even", name="onwards", match={"team": ("platform",)}, targets=("a", "b"))
+    assert shared(PLATFORM_FIRST, onwards) == {"a": 80, "b": 60}
+    assert shared(onwards, PLATFORM_FIRST) == {"a": 30, "b": 10, "platform": 100}, "rules go in order"
+
+
+def test_what_a_rule_made_stays_when_its_name_comes_again():
+    back = rule("even", name="platform first", match={"team": ("platform", "a")}, targets=("b",))
+    assert shared(PLATFORM_FIRST, back) == {"b": 40, "platform": 100}
+
+
 @pytest.mark.parametrize("bad", [{"method": "fair"}, {"method": "fixed", "shares": {"a": Decimal("0.5")}}])
 def test_rules_that_can_not_work_are_refused(bad):
     with pytest.raises(ValueError):
