@@ -10,8 +10,9 @@ pytest.importorskip("duckdb")
 from shoestring.domain.errors import BadInput
 from shoestring.ledger.calendar import FiscalCalendar
 from shoestring.store import charges
-from shoestring.store.answers import METRICS, Condition, Question, ask
+from shoestring.store.answers import METRICS, Question, ask
 from shoestring.store.charges import ChargeStore
+from shoestring.store.dimensions import Condition
 from shoestring.workflows.bills import bring_in
 from shoestring.workflows.costs import answer_csv, answer_json, question_of, write_parquet
 from tests.store.bills.giving import focus, write

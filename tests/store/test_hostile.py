@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoestring.domain.errors import BadInput
-from shoestring.store.answers import Condition, Question, ask
+from shoestring.store.answers import Question, ask
 from shoestring.store.charges import ChargeStore
+from shoestring.store.dimensions import Condition
 from shoestring.store.focus.export import export_focus
 from shoestring.workflows.bills import bring_in
 from tests.store.bills.giving import focus, write

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from shoestring.domain.errors import BadInput
 from shoestring.store.allocation_book import NAME, in_force
-from shoestring.store.answers import Condition, Question, ask
+from shoestring.store.answers import Question, ask
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_manifest import ALLOCATION
+from shoestring.store.dimensions import Condition
 from shoestring.store.focus.check import check_file
 from shoestring.store.focus.export import export_focus
 from shoestring.workflows.allocation import preview, read_rules

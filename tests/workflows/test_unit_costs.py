@@ -10,9 +10,10 @@ pytest.importorskip("duckdb")
 from shoestring.domain.errors import BadInput
 from shoestring.domain.run import Heartbeat
 from shoestring.ledger.tracking import TrackedRun
-from shoestring.store.answers import Condition, Question
+from shoestring.store.answers import Question
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_runs import book_run
+from shoestring.store.dimensions import Condition
 from shoestring.store.tracked_book import keep
 from shoestring.workflows.unit_costs import (
     cost_per_unit,

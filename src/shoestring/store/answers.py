@@ -1,6 +1,5 @@
 """Questions to the ledger: what was spent, by what, when. Values of users are parameters, never SQL."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,9 +10,17 @@ from shoestring.domain.errors import BadInput
 from shoestring.domain.units import money
 from shoestring.ledger.calendar import FiscalCalendar
 from shoestring.store.charges import ChargeStore
-from shoestring.store.charges_engine import ident
 from shoestring.store.charges_manifest import ALLOCATION, Manifest, Part
 from shoestring.store.charges_schema import MONEY
+from shoestring.store.dimensions import (
+    FISCAL,
+    ROW_DIMENSIONS,
+    UNALLOCATED,
+    Condition,
+    check_dimension,
+    dimension_sql,
+    fiscal_names,
+)
 
 METRICS = {
     "effective": "EffectiveCost",
@@ -21,69 +28,6 @@ METRICS = {
     "list": "ListCost",
     "contracted": "ContractedCost",
 }
-
-# What can be grouped and filtered by, over the daily cube ...
-CUBE_DIMENSIONS = {
-    "team": "x_Team",
-    "project": "x_Project",
-    "experiment": "x_Experiment",
-    "run": "x_RunId",
-    "model": "x_Model",
-    "dataset": "x_Dataset",
-    "user": "x_User",
-    "cost_center": "x_CostCenter",
-    "accelerator": "x_AcceleratorType",
-    "market": "x_Market",
-    "basis": "x_CostBasis",
-    "part": "x_CostPart",
-    "source": "x_Source",
-    "region": "RegionId",
-    "provider": "ServiceProviderName",
-    "service": "ServiceName",
-    "category": "ServiceCategory",
-    "charge": "ChargeCategory",
-    "class": "ChargeClass",
-    "account": "BillingAccountId",
-    "subaccount": "SubAccountId",
-    "issuer": "InvoiceIssuerName",
-    "commitment": "CommitmentDiscountStatus",
-    "currency": "BillingCurrency",
-    "day": "strftime(x_Day, '%Y-%m-%d')",
-    "week": "strftime(x_Day, '%G-W%V')",
-    "month": "strftime(x_Day, '%Y-%m')",
-    "billing_month": "strftime(BillingPeriodStart, '%Y-%m')",
-}
-# ... and what needs the rows themselves.
-ROW_DIMENSIONS = {
-    "resource": "ResourceId",
-    "sku": "SkuId",
-    "zone": "AvailabilityZone",
-    "attempt": "x_AttemptId",
-    "description": "ChargeDescription",
-}
-UNALLOCATED = "x_Team is null and x_Project is null and x_Experiment is null"
-FISCAL = ("fiscal_month", "fiscal_quarter", "fiscal_year")
-CONDITION = re.compile(r"\s*([a-z_]+)\s*(!=|=|~)\s*(.*)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """``dimension = value``, ``!=`` or ``~`` (contains, without case); an empty value means: none."""
-
-    dimension: str
-    operator: str
-    value: str
-
-    @staticmethod
-    def parse(text: str) -> "Condition":
-        """From ``team=vision``. Raises BadInput with what is allowed."""
-        match = CONDITION.fullmatch(text)
-        if match is None:
-            raise BadInput(
-                f"--where {text!r} is no condition", next_step="write e.g. team=vision, region!=us-east-1"
-            )
-        check_dimension(match[1])
-        return Condition(dimension=match[1], operator=match[2], value=match[3].strip())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,18 +92,6 @@ class Answer:
     more_rows: int = 0
 
 
-def check_dimension(name: str) -> str:
-    """``name``, if it can be grouped by. Raises BadInput naming what can."""
-    allowed = (*CUBE_DIMENSIONS, *ROW_DIMENSIONS, *FISCAL)
-    if name not in allowed:
-        import difflib
-
-        near = difflib.get_close_matches(name, allowed, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise BadInput(f"can't group by {name!r}{hint}", next_step=f"one of: {', '.join(sorted(allowed))}")
-    return name
-
-
 def counted_parts(manifest: Manifest, *, allocated: bool = True) -> tuple[Part, ...]:
     """The parts that count: a run's metered lines give way to its bill, so that nothing counts twice."""
     return tuple(
@@ -188,7 +120,7 @@ def ask(store: ChargeStore, question: Question) -> Answer:
     whole = table if filtered else store.days_sql(parts)  # what is no line by line is in the cubes
     with store.connect() as engine:
         if set(names) & set(FISCAL):  # brings numpy along, which other questions need not wait for
-            engine.create_function("fiscal", _fiscal(question.calendar), ["DATE", "VARCHAR"], "VARCHAR")
+            engine.create_function("fiscal", fiscal_names(question.calendar), ["DATE", "VARCHAR"], "VARCHAR")
         return _answer(engine, table, whole, question)
 
 
@@ -253,14 +185,6 @@ def in_usd(column: str) -> str:
     return f"case when x_UsdPerUnit = 1 then {column} else cast({column} * x_UsdPerUnit as {MONEY}) end"
 
 
-def dimension_sql(name: str) -> str:
-    """SQL of a dimension, from our own tables only."""
-    if name in FISCAL:
-        return f"fiscal(x_Day, '{name}')"
-    sql = CUBE_DIMENSIONS.get(name) or ROW_DIMENSIONS[name]
-    return sql if "(" in sql else ident(sql)
-
-
 def _where(question: Question) -> tuple[str, list[Any]]:
     tests: list[str] = []
     values: list[Any] = []
@@ -294,18 +218,6 @@ def _touched(parts: Sequence[Part], question: Question) -> list[Part]:
 def _shifted(day: date, months: int) -> str:
     count = day.year * 12 + day.month - 1 + months
     return f"{count // 12:04d}-{count % 12 + 1:02d}"
-
-
-def _fiscal(calendar: FiscalCalendar) -> Any:
-    def name(day: date, what: str) -> str:
-        year = f"FY{calendar.year(day)}"
-        if what == "fiscal_year":
-            return year
-        if what == "fiscal_quarter":
-            return f"{year}-Q{calendar.quarter(day)}"
-        return f"{year}-M{calendar.month(day):02d}"
-
-    return name
 
 
 def _money(value: Any) -> Decimal:

@@ -33,9 +33,10 @@ from shoestring.domain.errors import BadInput
 from shoestring.domain.units import money
 from shoestring.ledger.allocate import AllocationRule, CostLine, allocate, total_by
 from shoestring.ledger.gpu_shares import BASIS, MIG_SLICES, held_mig, held_slices
-from shoestring.store.answers import FISCAL, Question, ask, check_dimension
+from shoestring.store.answers import Question, ask
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_schema import LABEL_COLUMNS
+from shoestring.store.dimensions import FISCAL, check_dimension
 
 KEYS = {"name", "match", "to", "method", "driver", "targets", "shares", "since", "until", "holders", "of"}
 DRIVERS = ("usd", "accelerator_hours", "energy_kwh")

@@ -9,9 +9,10 @@ from typing import Any
 
 from shoestring.domain.errors import BadInput
 from shoestring.ledger.calendar import FiscalCalendar
-from shoestring.store.answers import Answer, Condition, Question, ask
+from shoestring.store.answers import Answer, Question, ask
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import connect, literal
+from shoestring.store.dimensions import Condition
 
 NONE = "(none)"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

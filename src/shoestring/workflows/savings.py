@@ -11,9 +11,10 @@ from shoestring.ledger.expected import Expected, by_size, expected
 from shoestring.ledger.receipt import Receipt
 from shoestring.ledger.savings import Avoided, BilledSum, Realized, avoided, realized
 from shoestring.ledger.stop_early import stop_early
-from shoestring.store.answers import Condition, Question, ask, counted_parts, in_usd
+from shoestring.store.answers import Question, ask, counted_parts, in_usd
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import ident
+from shoestring.store.dimensions import Condition
 from shoestring.workflows.waste import commitment_uses
 
 NO_TEAM = "(no team)"

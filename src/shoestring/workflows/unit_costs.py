@@ -18,9 +18,10 @@ from shoestring.ledger.unit_costs import (
     measure_of,
     unit_costs,
 )
-from shoestring.store.answers import Condition, Question, ask
+from shoestring.store.answers import Question, ask
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_schema import LABEL_COLUMNS
+from shoestring.store.dimensions import Condition
 from shoestring.store.tracked_book import tracked_runs
 
 # Refunds and restatements of something else are no price of work.

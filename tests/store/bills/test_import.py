@@ -11,10 +11,11 @@ import pytest
 pytest.importorskip("duckdb")
 
 from shoestring.domain.errors import BadInput
-from shoestring.store.answers import Condition, Question, ask
+from shoestring.store.answers import Question, ask
 from shoestring.store.bills.known import FORMATS
 from shoestring.store.bills.load import import_bills
 from shoestring.store.charges import ChargeStore
+from shoestring.store.dimensions import Condition
 from shoestring.workflows.bills import bring_in, close_month, parse_amount, sums, tie_out
 from shoestring.workflows.costs import answer_csv
 from tests.store.bills.giving import AZURE, CUR, GCP, OPENCOST, focus, write

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from shoestring.domain.errors import BadInput
-from shoestring.store.answers import UNALLOCATED
 from shoestring.store.bills.adjust import adjustment_sql
 from shoestring.store.bills.format import Format
 from shoestring.store.bills.source import Source
@@ -16,6 +15,7 @@ from shoestring.store.bills.staging import PROBLEM
 from shoestring.store.charges import PARQUET, Change, ChargeStore, Staged
 from shoestring.store.charges_engine import ident, literal, literals
 from shoestring.store.charges_manifest import Delivery, Part
+from shoestring.store.dimensions import UNALLOCATED
 
 MANY_PLACES = 8  # months and sources of one delivery; with fewer, sorting costs more than it saves
 
