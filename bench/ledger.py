@@ -1,11 +1,15 @@
 """How fast the ledger takes bills in and answers, beside plain DuckDB and Polars doing the same work.
 
     python bench/ledger.py [--rows 5000000] [--work DIR] [--polars PYTHON] [--json out.json]
+    python bench/ledger.py --huge [--rows 50000000] [--part-rows 2000000] [--work DIR] [--json out.json]
 
 Every figure is the wall time of a new process, imports included, and its peak memory. The peers do the same
 typing (DECIMAL(38,12), timestamps), the same label columns out of the tags' JSON and the same compression, and
 nothing else: no checks, no quarantine, no cube, no manifest. ``--polars`` names an interpreter that has polars;
 without it that column stays empty.
+
+``--huge`` asks a ledger of many bills, shoestring alone: one is imported and written again as other months and
+accounts (bench/_ledger_parts.py). What it makes is removed at the end.
 """
 
 import argparse
@@ -21,6 +25,10 @@ HERE = Path(__file__).parent
 MONEY = ("BilledCost", "ContractedCost", "EffectiveCost", "ListCost", "ListUnitPrice", "ConsumedQuantity",
          "PricingQuantity")  # fmt: skip
 MOMENTS = ("BillingPeriodEnd", "BillingPeriodStart", "ChargePeriodEnd", "ChargePeriodStart")
+HUGE = (  # dimensions, since, conditions
+    ("team", "all"), ("team,experiment", "all"), ("experiment,day", "all"), ("source,month", "all"),
+    ("resource", "all"), ("resource", "2026-09"), ("resource", "2026-09", "team=team-3"),
+)  # fmt: skip
 LABELS = ("team", "project", "experiment", "run", "model", "dataset", "user", "cost_center")
 
 
@@ -65,13 +73,21 @@ def polars_import(csv: str, out: str) -> None:
     frame.sink_parquet(out, compression="zstd")
 
 
-def ours_costs(store: str, by: str) -> None:
+def ours_parts(folder: str, part_rows: str, parts: str) -> dict[str, int]:
+    from _ledger_parts import make_parts
+
+    return make_parts(Path(folder), int(part_rows), int(parts))
+
+
+def ours_costs(store: str, by: str, since: str = "all", *where: str) -> None:
     from datetime import date
 
     from shoestring.store.charges import ChargeStore
     from shoestring.workflows.costs import costs, question_of
 
-    answer = costs(ChargeStore(Path(store)), question_of(today=date(2026, 9, 30), by=by, since="all"))
+    answer = costs(
+        ChargeStore(Path(store)), question_of(today=date(2026, 9, 30), by=by, since=since, where=where)
+    )
     assert answer.rows
 
 
@@ -120,12 +136,12 @@ def peak_gb() -> float:
 
 
 def measure(python: str, task: str, *arguments: str) -> dict[str, float]:
-    """Wall seconds and peak memory (GB) of a task in a process of its own."""
+    """Wall seconds and peak memory (GB) of a task in a process of its own, and what it tells."""
     started = time.perf_counter()
     out = subprocess.run(
         [python, str(HERE / "ledger.py"), "--task", task, *arguments],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     )
     wall = time.perf_counter() - started
@@ -167,6 +183,31 @@ def contest(rows: int, work: Path, polars: str | None) -> dict[str, dict[str, di
     return found
 
 
+def huge(rows: int, part_rows: int, work: Path) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """How the ledger of many parts was made, and every question to it; the ledger is gone afterwards."""
+    folder = work / "ledger-huge"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        made = measure(sys.executable, "ours_parts", str(folder), str(part_rows), str(rows // part_rows))
+        store = str(folder / "ledger")
+        return made, {" ".join(q): measure(sys.executable, "ours_costs", store, *q) for q in HUGE}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def show_huge(made: dict[str, float], found: dict[str, dict[str, float]]) -> None:
+    """What was made and how, and a line for each question."""
+    print(
+        f"{made['rows']:,} rows in {made['parts']} parts of {made['months']} months, {made['cubes']} with a cube;\n"
+        f"{made['bytes'] / 1e9:.2f} GB on disk, made in {made['wall_s']:.0f} s, peak {made['rss_gb']:.2f} GB.\n"
+        "One part was generated and imported; the others have its rows as other months and accounts: amounts,\n"
+        "labels and resources repeat. Files were just written: what fits the page cache is read from there.\n"
+    )
+    print(f"{'costs --by, --since, --where':<40}{'wall s':>8}{'CPU s':>8}{'peak GB':>9}")
+    for question, took in found.items():
+        print(f"{question:<40}{took['wall_s']:>8.2f}{took['cpu_s']:>8.2f}{took['rss_gb']:>9.2f}")
+
+
 def show(rows: int, found: dict[str, dict[str, dict[str, float]]]) -> None:
     """One line for each task: seconds and gigabytes, side by side."""
     print(f"{rows:,} rows; wall seconds of a new process / CPU seconds of the task / peak GB")
@@ -181,7 +222,9 @@ def show(rows: int, found: dict[str, dict[str, dict[str, float]]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--rows", type=int, help="5,000,000; with --huge 50,000,000")
+    parser.add_argument("--huge", action="store_true", help="many bills, shoestring alone")
+    parser.add_argument("--part-rows", type=int, default=2_000_000, help="of each bill of --huge")
     parser.add_argument("--work", type=Path)
     parser.add_argument("--polars", help="an interpreter that has polars")
     parser.add_argument("--json", type=Path)
@@ -190,22 +233,28 @@ def main() -> None:
     if given.task:
         name, *arguments = given.task
         cpu = time.process_time()
-        globals()[name](*arguments)
-        print(json.dumps({"cpu_s": round(time.process_time() - cpu, 2), "rss_gb": round(peak_gb(), 2)}))
+        told = globals()[name](*arguments) or {}
+        used = {"cpu_s": round(time.process_time() - cpu, 2), "rss_gb": round(peak_gb(), 2)}
+        print(json.dumps({**used, **told}))
         return
+    rows = given.rows or (50_000_000 if given.huge else 5_000_000)
+    if given.huge and not 0 < given.part_rows <= rows:
+        parser.error(f"--part-rows must be 1 to --rows ({rows:,})")
     with tempfile.TemporaryDirectory() as scratch:
         work = given.work or Path(scratch)
         work.mkdir(parents=True, exist_ok=True)
-        found = contest(given.rows, work, given.polars)
-    show(given.rows, found)
+        if given.huge:
+            made, questions = huge(rows, given.part_rows, work)
+            show_huge(made, questions)
+            result = {"made": made, "questions": questions}
+        else:
+            found = contest(rows, work, given.polars)
+            show(rows, found)
+            result = {"rows": rows, "tasks": found}
     if given.json:
         from _machine import describe
 
-        given.json.write_text(
-            json.dumps(
-                {"rows": given.rows, "machine": describe("duckdb", "polars"), "tasks": found}, indent=1
-            )
-        )
+        given.json.write_text(json.dumps({"machine": describe("duckdb", "polars"), **result}, indent=1))
 
 
 if __name__ == "__main__":
