@@ -79,6 +79,7 @@ class Imports:
     def calls(self) -> list[tuple[str, int]]:
         """Every call that touches the ledger: its name, and the how manieth of its thread it is."""
         trace = self.folder / "trace"
+        assert self.run().returncode == 0  # the first one also compiles modules
         assert self.run("-e", f"trace={','.join(CALLS)}", "-o", str(trace)).returncode == 0
         counted: Counter[tuple[str, str]] = Counter()
         found = []
@@ -119,8 +120,12 @@ def killed_at(imports: Imports, points: list[tuple[str, int]]) -> Counter[Decima
     found: Counter[Decimal] = Counter()
     for call, place in points:
         done = imports.run("-e", f"inject={call}:signal=SIGKILL:when={place}", "-e", f"trace={call}")
-        assert done.returncode != 0, (call, place)
-        found[imports.holds()] += 1
+        total = imports.holds()
+        if done.returncode == 0:  # threads share work anew each time: this one ended before the call
+            assert total == NEW, (call, place)
+        else:
+            found[total] += 1
+    assert found.total() > len(points) / 2, "too few were killed to tell anything"
     return found
 
 
