@@ -118,8 +118,9 @@ def ask(store: ChargeStore, question: Question) -> Answer:
         table = store.days_sql(parts)
     filtered = any(c.dimension in ROW_DIMENSIONS for c in question.where)
     whole = table if filtered else store.days_sql(parts)  # what is no line by line is in the cubes
-    with store.connect() as engine:
-        if set(names) & set(FISCAL):  # brings numpy along, which other questions need not wait for
+    fiscal = bool(set(names) & set(FISCAL))
+    with store.connect(alone=fiscal) as engine:  # its function is of this question's calendar
+        if fiscal:  # brings numpy along, which other questions need not wait for
             engine.create_function("fiscal", fiscal_names(question.calendar), ["DATE", "VARCHAR"], "VARCHAR")
         return _answer(engine, table, whole, question)
 

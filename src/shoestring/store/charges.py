@@ -48,10 +48,10 @@ class ChargeStore:
         """What is in the ledger now."""
         return read_manifest(self.folder)
 
-    def connect(self) -> Any:
-        """A connection that spills inside the ledger's folder."""
+    def connect(self, *, alone: bool = False) -> Any:
+        """A connection that spills inside the ledger's folder; ``alone``: with an engine of its own."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return connect(self.folder / "spill")
+        return connect(self.folder / "spill", alone=alone)
 
     def rows_sql(self, parts: Sequence[Part]) -> str:
         """SQL that gives the charges of ``parts``, with every store column (null where a file has none)."""

@@ -220,5 +220,5 @@ def run(engine: Any, sql: str, doing: str, progress: Progress | None) -> None:
 
 
 def _put_rates(engine: Any, rates: Sequence[tuple[str, datetime, Decimal]]) -> None:
-    engine.execute("create table rates (currency varchar, day timestamp, usd_per_unit decimal(38,12))")
+    engine.execute("create temp table rates (currency varchar, day timestamp, usd_per_unit decimal(38,12))")
     engine.executemany("insert into rates values (?, ?, ?)", [list(r) for r in rates])
