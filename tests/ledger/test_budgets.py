@@ -1,11 +1,12 @@
 """Budgets: a tree of limits, where each stands, and what it leaves to a run."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
 from shoestring.ledger.budgets import Budget, Commitment, Spending, allowances_for, status_of, tree
+from shoestring.ledger.forecast import forecast
 
 TODAY = date(2026, 1, 11)
 VISION = {"team": "vision", "project": "eyes"}
@@ -40,9 +41,7 @@ def test_a_month_begins_anew_and_a_one_off_does_not():
 def test_forecast_and_day_of_breach_follow_the_daily_rate():
     s = status(budget("150"), *(spend(day, "10") for day in range(1, 11)))
     assert s.forecast_usd == 310
-    assert s.breach_on == date(
-        2026, 1, 16
-    )  # ten days spent 100; the 150th dollar falls on the fifteenth's end
+    assert s.breach_on == date(2026, 1, 15)  # ten days spent 100; the 150th dollar is the fifteenth's last
 
 
 def test_today_counts_when_it_has_already_cost_more_than_the_rate():
@@ -54,10 +53,34 @@ def test_a_budget_that_is_passed_is_breached_today():
     assert (s.breached, s.remaining_usd, s.breach_on) == (True, -5, TODAY)
 
 
-def test_nothing_can_be_forecast_on_the_first_day_or_for_a_one_off():
+def test_nothing_can_be_forecast_without_a_whole_day():
     first = status_of(budget(), [spend(1, "10")], (), date(2026, 1, 1))
-    assert first.forecast_usd is None
-    assert status(budget(period="once"), spend(2, "10")).forecast_usd is None
+    assert (first.forecast_usd, first.breach_on) == (None, None)
+
+
+def test_a_one_off_has_no_end_but_a_day_on_which_it_will_be_used_up():
+    s = status(budget("1000", period="once"), *(spend(day, "10") for day in range(1, 11)))
+    assert (s.forecast_usd, s.breach_on) == (
+        None,
+        date(2026, 4, 10),
+    )  # ninety days more, from the eleventh on
+    never = status(budget("10000", period="once"), *(spend(day, "10") for day in range(1, 11)))
+    assert never.breach_on is None
+
+
+def test_the_first_day_of_a_month_learns_from_the_month_before():
+    past = [spend(day, "10") for day in range(1, 32)]
+    s = status_of(budget(), [], (), date(2026, 2, 1), past)
+    assert (s.spent_usd, s.forecast_usd, s.breach_on) == (0, 280, date(2026, 2, 10))
+
+
+def test_the_forecast_is_the_outlooks():
+    daily = [100 + 7 * n + (50 if n % 7 < 5 else 0) for n in range(10 + 60)]
+    start = TODAY - timedelta(days=len(daily))
+    past = [Spending(day=start + timedelta(days=n), labels={}, usd=Decimal(v)) for n, v in enumerate(daily)]
+    s = status_of(budget(), past, (), TODAY)
+    told = forecast([float(v) for v in daily], 21)
+    assert float(s.forecast_usd) == pytest.approx(sum(daily[-10:]) + told.total)
 
 
 def test_what_running_jobs_will_cost_and_what_others_spent_is_shown_beside():

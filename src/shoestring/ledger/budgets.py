@@ -5,12 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import accumulate
 
 from shoestring.domain.fleet import Allowance
 from shoestring.domain.units import money
+from shoestring.ledger.forecast import expected_days
 
 ACTIONS = ("warn", "hold", "suspend")
 LEVELS = ("organization", "team", "project", "experiment")
+ONE_OFF_DAYS = 366  # how far ahead the end of a budget without a month is looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +81,9 @@ class BudgetStatus:
     Attributes:
         spent_usd: in this period, whoever spent it; ``outside_usd``: of it, out of shoestring's reach.
         committed_usd: running jobs will still cost that.
-        forecast_usd: at the period's end if it goes on like this; None for ``once`` or before the second day.
-        breach_on: first day on which the forecast passes the limit; None if it does not.
+        forecast_usd: at the month's end by `forecast.expected_days`, so the same as the outlook's; None for
+            ``once``, which has no end, or without a whole day to learn from.
+        breach_on: first day on which the forecast reaches the limit; None if it does not (``once``: within a year).
     """
 
     budget: Budget
@@ -100,20 +104,35 @@ class BudgetStatus:
 
 
 def status_of(
-    budget: Budget, spending: Iterable[Spending], commitments: Iterable[Commitment], today: date
+    budget: Budget,
+    spending: Iterable[Spending],
+    commitments: Iterable[Commitment],
+    today: date,
+    past: Iterable[Spending] | None = None,
 ) -> BudgetStatus:
-    """Where a budget stands on ``today`` (whose spending is still incomplete)."""
+    """Where a budget stands on ``today`` (whose spending is still incomplete).
+
+    Args:
+        spending: of this period at least; what is older than it does not count as spent.
+        past: days before today for the forecast to learn from; None: those of ``spending``.
+    """
     first = period_start(budget, today)
-    mine = [s for s in spending if budget.covers(s.labels) and (first is None or s.day >= first)]
+    covered = [s for s in spending if budget.covers(s.labels)]
+    mine = [s for s in covered if first is None or s.day >= first]
     spent = sum((s.usd for s in mine), money(0))
-    forecast, breach = _run_rate(budget, mine, spent, first, today)
+    learnt = covered if past is None else [s for s in past if budget.covers(s.labels)]
+    so_far = sum((s.usd for s in mine if s.day < today), money(0))
+    ahead = _ahead(budget, learnt, today)
     return BudgetStatus(
         budget=budget,
         spent_usd=spent,
         outside_usd=sum((s.usd for s in mine if not s.ours), money(0)),
         committed_usd=sum((c.usd for c in commitments if budget.covers(c.labels)), money(0)),
-        forecast_usd=forecast,
-        breach_on=breach,
+        # Today counts as the forecast has it, or as what it has cost already if the sum is more.
+        forecast_usd=max(spent, so_far + sum(ahead, money(0)))
+        if ahead and budget.period == "month"
+        else None,
+        breach_on=_breach(budget, spent, so_far, ahead, today),
     )
 
 
@@ -150,24 +169,28 @@ def _path(budget: Budget) -> tuple[str, ...]:
     return tuple(budget.scope.get(level, "") for level in LEVELS[1:])
 
 
-def _run_rate(
-    budget: Budget, mine: Sequence[Spending], spent: Decimal, first: date | None, today: date
-) -> tuple[Decimal | None, date | None]:
-    """Forecast by the daily rate of the whole days so far; the plain one, as a person would reckon it."""
-    if budget.period != "month" or first is None:
-        return None, None
-    whole_days = (today - first).days
-    if whole_days < 1:
-        return None, None
-    rate = sum((s.usd for s in mine if s.day < today), money(0)) / whole_days
-    last = today.replace(day=calendar.monthrange(today.year, today.month)[1])
-    # Today counts as one whole day of the rate, or as what it has cost already if that is more.
-    so_far = spent - sum((s.usd for s in mine if s.day >= today), money(0))
-    forecast = max(spent, so_far + rate * ((last - today).days + 1))
-    breach = None
+def _ahead(budget: Budget, learnt: Sequence[Spending], today: date) -> list[Decimal]:
+    """Dollars expected on today and each later day of the period; empty without a whole day to learn from."""
+    daily: dict[date, float] = {}
+    for spent in learnt:
+        if spent.day < today:
+            daily[spent.day] = daily.get(spent.day, 0.0) + float(spent.usd)
+    if not daily:
+        return []
+    begin = min(daily)
+    history = [daily.get(begin + timedelta(days=n), 0.0) for n in range((today - begin).days)]
+    left = calendar.monthrange(today.year, today.month)[1] - today.day + 1
+    return [
+        money(Decimal(usd))
+        for usd in expected_days(history, left if budget.period == "month" else ONE_OFF_DAYS)
+    ]
+
+
+def _breach(
+    budget: Budget, spent: Decimal, so_far: Decimal, ahead: Sequence[Decimal], today: date
+) -> date | None:
     if spent >= budget.limit_usd:
-        breach = today
-    elif rate > 0 and forecast > budget.limit_usd:
-        days = int((budget.limit_usd - so_far) / rate)
-        breach = max(today, today + timedelta(days=days))
-    return money(forecast), breach
+        return today
+    sums = accumulate(ahead, initial=so_far)
+    next(sums)
+    return next((today + timedelta(days=n) for n, usd in enumerate(sums) if usd >= budget.limit_usd), None)

@@ -7,6 +7,7 @@ import numpy as np
 
 WEEK = 7
 LEAST = 2 * WEEK  # days before a season can be told from noise
+LOOK_BACK_DAYS = 120  # older days say little about the next ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,9 @@ def forecast(history: Sequence[float], ahead: int, *, coverage: float = 0.8) -> 
     if values.size == 0 or ahead < 1 or not np.all(np.isfinite(values)):
         raise ValueError("a forecast needs at least one past day, one day ahead, and finite amounts")
     middle, method = _middle(values, ahead)
-    errors, sums = _past_errors(values, ahead)
+    misses = _misses(values, ahead)
+    errors = np.abs(np.concatenate(misses)) if misses else np.array([])
+    sums = np.array([abs(missed.sum()) for missed in misses if missed.size == ahead])
     margin = _conformal(errors, coverage) if errors.size else float(np.std(values)) * 1.2816
     total = float(middle.sum())
     total_margin = _conformal(sums, coverage) if sums.size else margin * ahead**0.5
@@ -58,8 +61,14 @@ def forecast(history: Sequence[float], ahead: int, *, coverage: float = 0.8) -> 
         total_high=total + total_margin,
         method=method,
         coverage=coverage,
-        backtest_coverage=_backtest(values, coverage),
+        backtest_coverage=_backtest(misses, coverage),
     )
+
+
+def expected_days(history: Sequence[float], ahead: int) -> tuple[float, ...]:
+    """The middle of `forecast` alone: many budgets want no band, which is what takes the time."""
+    middle, _ = _middle(np.asarray(history, dtype=float), ahead)
+    return tuple(float(v) for v in middle)
 
 
 def _middle(values: np.ndarray, ahead: int) -> tuple[np.ndarray, str]:
@@ -82,18 +91,13 @@ def _theil_sen(values: np.ndarray) -> float:
     return float(np.median(np.concatenate(slopes))) if slopes else 0.0
 
 
-def _past_errors(values: np.ndarray, ahead: int) -> tuple[np.ndarray, np.ndarray]:
-    """Absolute errors of daily values and of sums, of forecasts made at earlier days."""
-    errors: list[float] = []
-    sums: list[float] = []
+def _misses(values: np.ndarray, ahead: int) -> list[np.ndarray]:
+    """By how much forecasts made at each earlier day would have missed the days after it, ``ahead`` at most."""
+    found = []
     for cut in range(_first_cut(values.size), values.size):
-        span = min(ahead, values.size - cut)
-        middle, _ = _middle(values[:cut], span)
-        actual = values[cut : cut + span]
-        errors += [float(e) for e in np.abs(actual - middle)]
-        if span == ahead:
-            sums.append(float(abs(actual.sum() - middle.sum())))
-    return np.array(errors), np.array(sums)
+        actual = values[cut : cut + ahead]
+        found.append(actual - _middle(values[:cut], actual.size)[0])
+    return found
 
 
 def _first_cut(size: int) -> int:
@@ -107,14 +111,8 @@ def _conformal(errors: np.ndarray, coverage: float) -> float:
     return float(np.quantile(errors, level, method="higher"))
 
 
-def _backtest(values: np.ndarray, coverage: float) -> float | None:
+def _backtest(misses: Sequence[np.ndarray], coverage: float) -> float | None:
     """Share of days that a one-day-ahead band, made from the days before alone, has held."""
-    held: list[bool] = []
-    errors: list[float] = []
-    for cut in range(_first_cut(values.size), values.size):
-        middle, _ = _middle(values[:cut], 1)
-        error = float(abs(values[cut] - middle[0]))
-        if len(errors) >= WEEK:
-            held.append(error <= _conformal(np.array(errors), coverage))
-        errors.append(error)
+    errors = np.array([abs(float(missed[0])) for missed in misses])
+    held = [errors[n] <= _conformal(errors[:n], coverage) for n in range(WEEK, errors.size)]
     return sum(held) / len(held) if len(held) >= WEEK else None

@@ -1,7 +1,7 @@
 """`shoestring budget`: set limits, see where they stand, let a run pass; what the supervisor obeys."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +9,7 @@ from shoestring.domain.errors import BadInput
 from shoestring.domain.fleet import Allowance
 from shoestring.domain.units import parse_usd
 from shoestring.ledger.budgets import Budget, BudgetStatus, Commitment, Spending, allowances_for, status_of
+from shoestring.ledger.forecast import LOOK_BACK_DAYS
 from shoestring.store.answers import Question, ask
 from shoestring.store.budget_book import Change, approved_runs, budgets, changes, record
 from shoestring.store.charges import ChargeStore
@@ -84,7 +85,14 @@ def standing(
         return ()
     once = any(b.period == "once" for b in there)
     spending = spending_of(store, since=None if once else today.replace(day=1))
-    return tuple(status_of(b, spending, commitments, today) for b in there)
+    past = past_of(store, there, today)
+    return tuple(status_of(b, spending, commitments, today, past) for b in there)
+
+
+def past_of(store: ChargeStore, budgets: Sequence[Budget], today: date) -> list[Spending]:
+    """Days before ``today`` by the labels that the budgets name: what their forecasts learn from."""
+    labels = tuple(sorted({key for budget in budgets for key in budget.scope}))
+    return spending_of(store, labels, since=today - timedelta(days=LOOK_BACK_DAYS), until=today)
 
 
 def allowances(
@@ -96,16 +104,21 @@ def allowances(
     return allowances_for(labels, standing(store, today=today))
 
 
-def spending_of(store: ChargeStore, *, since: date | None, until: date | None = None) -> list[Spending]:
-    """Daily effective cost by label; ``ours`` where it belongs to a run."""
-    labels = tuple(LABEL_COLUMNS)
+def spending_of(
+    store: ChargeStore,
+    labels: Sequence[str] = tuple(LABEL_COLUMNS),
+    *,
+    since: date | None,
+    until: date | None = None,
+) -> list[Spending]:
+    """Daily effective cost by label; ``ours`` where it belongs to a run, which takes the label ``run``."""
     answer = ask(store, Question(by=("day", *labels), since=since, until=until))
     return [
         Spending(
             day=date.fromisoformat(row.keys[0] or ""),
             labels=dict(zip(labels, row.keys[1:], strict=True)),
             usd=row.known_usd,
-            ours=row.keys[1 + labels.index("run")] is not None,
+            ours="run" in labels and row.keys[1 + labels.index("run")] is not None,
         )
         for row in answer.rows
     ]

@@ -7,12 +7,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from shoestring.ledger.anomalies import Anomaly, anomalies
-from shoestring.ledger.forecast import Forecast, forecast
+from shoestring.ledger.forecast import LOOK_BACK_DAYS, Forecast, forecast
 from shoestring.store.answers import Question, ask
 from shoestring.store.charges import ChargeStore
 from shoestring.store.notice_book import ACCEPTED, settled
-
-LOOK_BACK_DAYS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

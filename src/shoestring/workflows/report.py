@@ -17,7 +17,7 @@ from shoestring.ledger.timeline import Timeline, timeline_of
 from shoestring.store.answers import Answer, Question, ask
 from shoestring.store.budget_book import budgets, changes
 from shoestring.store.charges import ChargeStore
-from shoestring.workflows.budgets import spending_of, standing_json
+from shoestring.workflows.budgets import past_of, spending_of, standing_json
 from shoestring.workflows.energy import energy_json
 from shoestring.workflows.month import month_json, month_of
 from shoestring.workflows.outlook import outlook, outlook_json
@@ -140,7 +140,9 @@ def _known(store: ChargeStore, receipts: Sequence[Receipt], period: Period) -> l
 def _budgets(store: ChargeStore, spending: Sequence[Spending], period: Period) -> tuple[BudgetStatus, ...]:
     """Budgets in the month that the report looks at. A month that is over has no forecast."""
     day = period.closes - timedelta(days=1) if period.over else period.today
-    found = [status_of(b, spending, (), day) for b in budgets(changes(store.folder))]
+    there = budgets(changes(store.folder))
+    past = past_of(store, there, day) if there else []
+    found = [status_of(b, spending, (), day, past) for b in there]
     if period.over:
         found = [replace(s, forecast_usd=None, breach_on=None) for s in found]
     return tuple(found)
