@@ -10,18 +10,17 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from shoestring.app.cli._allocation import allocate, end_allocation
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger
 from shoestring.app.cli._show import console, print_json
 from shoestring.app.cli._unit_costs import tell_marginal, tell_unit_costs
-from shoestring.app.site import user_name
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
 from shoestring.store.allocation_book import in_force
 from shoestring.store.answers import Answer, Question
-from shoestring.workflows.allocation import AllocationPreview, preview, preview_json, read_rules
+from shoestring.store.charges import ChargeStore
 from shoestring.workflows.costs import NONE, answer_csv, answer_json, costs, question_of, write_parquet
-from shoestring.workflows.outlook import Outlook, outlook, outlook_json, sentences
-from shoestring.workflows.shared_cost import apply_rules, undo_rules
+from shoestring.workflows.outlook import outlook, outlook_json, sentences
 
 
 def command(
@@ -72,34 +71,23 @@ def command(
     store = booked_ledger(ledger)
     if marginal is not None:
         tell_marginal(store, question, marginal, as_json=as_json)
-        return
-    if unit is not None or board is not None:
+    elif unit is not None or board is not None:
         tell_unit_costs(store, question, unit=unit, metric=board, as_json=as_json)
-        return
-    if ahead:
-        _tell_outlook(
-            outlook(
-                store,
-                today=datetime.now(UTC).date(),
-                by=("team", "experiment") if by is None else question.by,
-                metric=metric,
-            ),
-            as_json,
-        )
-        return
-    if undo:
-        undo_rules(store, user=user_name(), now=datetime.now(UTC), why=why)
-        told = "no allocation rules are in force any more"
-        print_json({"done": told}) if as_json else console().print(Text(told))
-        return
-    if rules is not None:
-        shown = preview(store, question, read_rules(rules))
-        if apply:
-            apply_rules(store, rules, user=user_name(), now=datetime.now(UTC), why=why)
-        _tell_preview(shown, as_json, applied=apply)
-        return
-    if apply:
+    elif ahead:
+        _tell_outlook(store, question if by is not None else None, metric, as_json=as_json)
+    elif undo:
+        end_allocation(store, why=why, as_json=as_json)
+    elif rules is not None:
+        allocate(store, question, rules, apply=apply, why=why, as_json=as_json)
+    elif apply:
         raise BadInput("--apply what?", next_step="shoestring costs --allocate rules.yaml --apply")
+    else:
+        _tell_costs(store, question, as_json=as_json, as_csv=as_csv, parquet=parquet)
+
+
+def _tell_costs(
+    store: ChargeStore, question: Question, *, as_json: bool, as_csv: bool, parquet: Path | None
+) -> None:
     answer = costs(store, question)
     if parquet is not None:
         write_parquet(answer, parquet)
@@ -114,35 +102,14 @@ def command(
             console().print(Text(f"  {printable(told)}", "dim"))
 
 
-def _tell_outlook(told: Outlook, as_json: bool) -> None:
+def _tell_outlook(store: ChargeStore, question: Question | None, metric: str, *, as_json: bool) -> None:
+    by = ("team", "experiment") if question is None else question.by
+    told = outlook(store, today=datetime.now(UTC).date(), by=by, metric=metric)
     if as_json:
         print_json(outlook_json(told))
         return
     for line in sentences(told):
         console().print(Text(printable(line)))
-
-
-def _tell_preview(told: AllocationPreview, as_json: bool, *, applied: bool) -> None:
-    if as_json:
-        print_json(preview_json(told) | {"applied": applied})
-        return
-    out = console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(told.dimension.upper())
-    table.add_column("BEFORE $", justify="right")
-    table.add_column("AFTER $", justify="right")
-    for line in told.lines:
-        name = NONE if line.key is None else printable(line.key)
-        table.add_row(name, f"{line.before_usd:,.2f}", f"{line.after_usd:,.2f}")
-    out.print(table)
-    done = (
-        "the rules are in force"
-        if applied
-        else "the ledger itself is unchanged; --apply puts the rules in force"
-    )
-    out.print(Text(f"  {told.total_usd:,.2f} $ before and after; {done}", "dim"))
-    for name in told.untouched:
-        out.print(Text(f"  rule {printable(name)} found nobody to give its cost to", "yellow"))
 
 
 def _show(question: Question, answer: Answer) -> None:

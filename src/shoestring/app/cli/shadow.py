@@ -16,6 +16,7 @@ from shoestring.app.cli._market import (
     OnDemandOption,
     RestartOption,
     SpotOption,
+    Stage,
     StepOption,
     TaskOption,
     TracesOption,
@@ -85,13 +86,11 @@ def command(
     if live:
         from shoestring.app.cli._shadow_live import Asked, watch_live
 
-        watch_live(
-            Asked(
-                job=job, market=market, lasting=lasting, every=step, work=work, deadline=deadline, paid=paid,
-                took=took, log=log, env=env or (), task=task, all_clouds=all_clouds, as_json=as_json,
-            ),
-            known[policy](),
+        asked = Asked(
+            job=job, market=market, lasting=lasting, every=step, work=work, deadline=deadline, paid=paid,
+            took=took, log=log, env=env or (), task=task, all_clouds=all_clouds, as_json=as_json,
         )  # fmt: skip
+        watch_live(asked, known[policy]())
         return
     if market is not None:
         raise BadInput("--market is for --live", next_step="shadow --live --market FILE")
@@ -102,12 +101,7 @@ def command(
         )
     )  # fmt: skip
     window = set_up.window_at(_start(start))
-    elsewhere = uninterrupted(window, set_up.job)
-    if paid is not None:
-        elsewhere = billed(_paid(paid), set_up.job, _hours(took))
-    elif took is not None:
-        raise BadInput("--took says nothing without a bill", next_step="give --paid too")
-    found = shadow(window, set_up.job, known[policy](), elsewhere)
+    found = shadow(window, set_up.job, known[policy](), _elsewhere(set_up, window, paid, took))
     if log is not None:
         _append(log, found, window)
     if as_json:
@@ -116,6 +110,15 @@ def command(
         _show(found)
         for note in set_up.notes():
             console().print(printable(note), soft_wrap=True)
+
+
+def _elsewhere(set_up: Stage, window: KnownWindow, paid: str | None, took: str | None) -> Elsewhere:
+    """What the job cost where it ran: as billed, or uninterrupted on on-demand."""
+    if paid is not None:
+        return billed(_paid(paid), set_up.job, _hours(took))
+    if took is not None:
+        raise BadInput("--took says nothing without a bill", next_step="give --paid too")
+    return uninterrupted(window, set_up.job)
 
 
 def _start(text: str | None) -> datetime | float:
