@@ -74,8 +74,8 @@ class Answer:
 
     Attributes:
         idle_usd: paid and not training. unused_usd: commitments and reservations that nobody used.
-        unallocated_usd: names neither team, project nor experiment. credit_usd: credits and refunds in the
-            total (negative).
+        unallocated_usd: names neither team, project nor experiment, credits aside.
+        credit_usd: credits and refunds in the total (negative).
         unconverted: amounts in currencies without a rate, in no total.
     """
 

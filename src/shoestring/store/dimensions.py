@@ -49,7 +49,9 @@ ROW_DIMENSIONS = {
     "description": "ChargeDescription",
 }
 FISCAL = ("fiscal_month", "fiscal_quarter", "fiscal_year")
-UNALLOCATED = "x_Team is null and x_Project is null and x_Experiment is null"
+CREDIT = "ChargeCategory is not distinct from 'Credit'"
+# Credits rarely have an owner; among what has none they would only hide as much of it.
+UNALLOCATED = f"x_Team is null and x_Project is null and x_Experiment is null and not ({CREDIT})"
 CONDITION = re.compile(r"\s*([a-z_]+)\s*(!=|=|~)\s*(.*)", re.DOTALL)
 
 

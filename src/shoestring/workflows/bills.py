@@ -175,7 +175,9 @@ def tie_out(done: Imported, invoice: Decimal | None, closed: Sequence[str] = ())
         verdict = "=" if cents(difference) == 0 else "≠"
         line += f" {verdict} invoice {cents(invoice):,}"
         line += "" if verdict == "=" else f" (difference {cents(difference):,})"
-    shares = [done.unallocated.get(c, Decimal(0)) / total for c, total in done.effective.items() if total]
+    shares = [
+        done.unallocated.get(c, Decimal(0)) / total for c, total in done.before_credits.items() if total
+    ]
     if shares:
         line += f"; {max(Decimal(0), max(shares)):.0%} unallocated"
     adjusted = {period for period, _ in done.adjusted}

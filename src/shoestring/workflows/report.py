@@ -149,9 +149,8 @@ def _budgets(store: ChargeStore, spending: Sequence[Spending], period: Period) -
 
 
 def _unallocated(everything: Answer) -> float | None:
-    if not everything.total_usd:
-        return None
-    return max(0.0, float(everything.unallocated_usd / everything.total_usd))
+    before_credits = everything.total_usd - everything.credit_usd
+    return max(0.0, float(everything.unallocated_usd / before_credits)) if before_credits else None
 
 
 def _totals(everything: Answer) -> dict[str, Any]:

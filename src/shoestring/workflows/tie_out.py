@@ -21,7 +21,8 @@ class TieOut:
         imported: billed cost by currency, as written down at import. charged: added up again, now.
         rows_in, rows_stored, rows_quarantined: of the deliveries these months came with.
         months: billing period -> whether it is closed.
-        unallocated: share of the effective cost that names neither team, project nor experiment; None of nothing.
+        unallocated: share of the effective cost, credits aside, that names neither team, project nor experiment;
+            None of nothing.
         unrated: uses of runs without a known price, outside every sum.
         invoice: what the invoices say of those deliveries that came with one; None if none did.
         invoiced: billed cost of these deliveries, in the currency of each; they are of one invoice each.

@@ -223,6 +223,15 @@ def test_legacy_cur_headers_are_the_same_report(store, tmp_path):
     assert total(store, "billed") == 11
 
 
+def test_a_credit_without_an_owner_hides_no_cost_without_an_owner(store, tmp_path):
+    rows = [
+        focus(Tags='{"team": "vision"}', BilledCost="30", EffectiveCost="30"),
+        focus(Tags="", BilledCost="10", EffectiveCost="10"),
+        focus(Tags="", BilledCost="-10", EffectiveCost="-10", ChargeCategory="Credit"),
+    ]
+    assert "; 25% unallocated;" in tie_out(bring(store, write(tmp_path / "bill.csv", rows)), None)
+
+
 def test_google_credits_are_taken_off_and_labels_read(store, tmp_path):
     bring(store, write(tmp_path / "gcp.csv", GCP))
     assert total(store, "billed") == 8

@@ -15,7 +15,7 @@ from shoestring.store.bills.staging import PROBLEM
 from shoestring.store.charges import PARQUET, Change, ChargeStore, Staged
 from shoestring.store.charges_engine import ident, literal, literals
 from shoestring.store.charges_manifest import Delivery, Part
-from shoestring.store.dimensions import UNALLOCATED
+from shoestring.store.dimensions import CREDIT, UNALLOCATED
 
 MANY_PLACES = 8  # months and sources of one delivery; with fewer, sorting costs more than it saves
 
@@ -28,7 +28,8 @@ class Imported:
         unchanged: files that were imported before and are still what holds; nothing was done for them.
         parts: the new charges. replaced: those that were there before, in the same places.
         adjusted: (period, source) of closed months whose change was posted as adjustments.
-        unallocated: effective cost by currency that names neither team, project nor experiment.
+        unallocated: effective cost by currency that names neither team, project nor experiment, credits aside.
+        before_credits: effective cost by currency, credits aside.
         misencoded: quarantined lines that are not in the file's encoding.
         billed, effective: sums of the rows that were stored, by currency (``?``: the file names none).
     """
@@ -39,6 +40,7 @@ class Imported:
     replaced: tuple[Part, ...] = ()
     adjusted: tuple[tuple[str, str], ...] = ()
     unallocated: dict[str, Decimal] = field(default_factory=dict)
+    before_credits: dict[str, Decimal] = field(default_factory=dict)
     formats: tuple[str, ...] = ()
     misencoded: int = 0
     billed: dict[str, Decimal] = field(default_factory=dict)
@@ -92,7 +94,7 @@ def publish(
             invoice=None if invoice is None else str(invoice),
         )
         change.commit(delivery)
-        unallocated = _unallocated(engine, store, placed)
+        unallocated, before_credits = _unallocated(engine, store, placed)
     filled = {(p.period, p.source, p.kind) for p in placed}
     return Imported(
         delivery=delivery,
@@ -101,6 +103,7 @@ def publish(
         replaced=tuple(p for p in before if (p.period, p.source, p.kind) in filled),
         adjusted=tuple(adjusted),
         unallocated=unallocated,
+        before_credits=before_credits,
         formats=tuple(sorted({form.title for _, form in sources})),
         misencoded=misencoded,
         billed=_by_currency((currency, billed) for _, _, good, currency, _, billed, _ in counts if good),
@@ -204,11 +207,14 @@ def _bad_rows(source: Source, path: Path) -> str:
     )
 
 
-def _unallocated(engine: Any, store: ChargeStore, parts: Sequence[Part]) -> dict[str, Decimal]:
+def _unallocated(
+    engine: Any, store: ChargeStore, parts: Sequence[Part]
+) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """Effective cost by currency, credits aside: what has no owner, and all of it."""
     if not parts:
-        return {}
+        return {}, {}
     rows = engine.execute(
-        f"select BillingCurrency, sum(EffectiveCost) from {store.days_sql(parts)} "
-        f"where {UNALLOCATED} group by 1"
+        f"select BillingCurrency, coalesce(sum(EffectiveCost) filter ({UNALLOCATED}), 0), sum(EffectiveCost) "
+        f"from {store.days_sql(parts)} where not ({CREDIT}) group by 1"
     ).fetchall()
-    return dict(rows)
+    return {currency: usd for currency, usd, _ in rows}, {currency: usd for currency, _, usd in rows}
