@@ -1,136 +1,240 @@
-"""Do the tests notice? Small faults are put into the code, one at a time, and the room's tests are run.
+"""Do the tests notice? Small faults are put into the code, one at a time, and the tests that run its line are run.
 
-    python scripts/mutants.py ledger [supervisor ...] [--sample N] [--seed S] [--out out/mutants.jsonl]
+    python scripts/mutants.py ledger [supervisor ...] [--sample N] [--seed S] [--again]
 
-Faults: a comparison, an operator of arithmetic or logic, a constant, a negation or a returned value is changed. Without
-``--sample`` all are tried, which takes hours. Results are kept as they come, and a run that was cut short goes on
-where it was. A fault is killed if a test fails or hangs; those that live are named with their line.
+Faults: a comparison, an operator of arithmetic or logic, a constant, a negation or a returned value is changed.
+pytest collects once. The tests run once with the lines that each of them executes recorded; then one process is
+forked for each fault, which swaps the code of the function in memory and runs the tests of that line, fastest
+first, to the first failure. A fault outside functions (a constant, a default) takes a new pytest on a changed copy
+of the sources. A fault is killed if a test fails, or takes far more processor time than all of them did.
+
+Results are kept as they come in out/mutants.jsonl, and a run that was cut short goes on where it was; ``--again``
+tries once more what lived. Living faults that no test can notice are listed with their reason in
+scripts/equivalent_mutants.txt; the score is given with them as living, and without them.
 """
 
 import argparse
 import ast
+import gc
+import hashlib
 import json
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import coverage
+import pytest
+from faults import Fault, faults, mutated
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = {  # the tests that answer for a room
-    "ledger": ["tests/ledger", "tests/store", "tests/workflows/test_allocation.py"],
-    "supervisor": ["tests/supervisor", "tests/scenarios", "tests/faults/test_crash.py"],
+    "ledger": ["tests/ledger", "tests/store", "tests/workflows"],
+    "supervisor": ["tests/supervisor", "tests/faults/test_crash.py", "tests/swarm/test_golden.py"],
 }
-SECONDS = 300  # for one fault; a clean run takes a tenth
-SWAPS: dict[type[ast.AST], type[ast.AST]] = {
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Add: ast.Sub, ast.Sub: ast.Add,
-    ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.And: ast.Or, ast.Or: ast.And,
-}  # fmt: skip
+OUT = ROOT / "out/mutants.jsonl"
+EQUIVALENT = ROOT / "scripts/equivalent_mutants.txt"
+Tests = dict[str, dict[str, list[str]]]  # file -> line -> tests that run it
 
 
-def places(tree: ast.Module) -> Iterator[tuple[ast.AST, int]]:
-    """(node, which operator of a comparison) of everything that can be changed.
+class Mutants:
+    """A pytest plugin: in place of the run of the collected tests, one for each fault."""
 
-    Not texts, annotations or decorators: `frozen=True` guards against mistakes that no test should make.
-    """
-    skipped = {
-        id(inner)
-        for node in ast.walk(tree)
-        for part in (
-            getattr(node, "annotation", None),
-            getattr(node, "returns", None),
-            *getattr(node, "decorator_list", ()),
-        )
-        if part is not None
-        for inner in ast.walk(part)
-    }
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
-        if isinstance(node, ast.Compare):
-            yield from ((node, n) for n, op in enumerate(node.ops) if type(op) in SWAPS)
-        elif _can_change(node):
-            yield node, 0
+    def __init__(self, chosen: list[Fault], known: dict[str, bool], jobs: int) -> None:
+        self.chosen, self.known, self.jobs = chosen, known, jobs
+        self.failed = False
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def pytest_collection(self) -> None:  # after tests/conftest.py: the same examples each time, none kept
+        from hypothesis import HealthCheck, Phase, settings
+
+        settings.register_profile(
+            "mutants", deadline=None, database=None, derandomize=True,
+            suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate),
+        )  # fmt: skip
+        settings.load_profile("mutants")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failed |= report.failed
+        self.seconds[report.nodeid] += report.duration
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = {item.nodeid: item for item in session.items}
+        session.config.pluginmanager.unregister(name="terminalreporter")
+        tests, self.seconds = self._recorded(items)
+        code = _code_by_function()
+        gc.freeze()
+        waiting = [fault for fault in self.chosen if key(fault) not in self.known]
+        running: dict[int, tuple[Fault, float]] = {}
+        while waiting or running:
+            while waiting and len(running) < self.jobs:
+                fault = waiting.pop(0)
+                names = self._tests_of(fault, tests)
+                limit_s = 30 + 5 * sum(self.seconds[name] for name in names)
+                pid = _fork(
+                    lambda f=fault, n=names, s=limit_s: self._killed(f, [items[x] for x in n], code, s)
+                )  # type: ignore[misc]
+                running[pid] = (fault, limit_s)
+            self._reap(running)
+        return True
+
+    def _recorded(self, items: dict[str, pytest.Item]) -> tuple[Tests, dict[str, float]]:
+        """Which tests run which line, and how long each takes: measured in a process of its own."""
+        with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            pid = _fork(lambda: self._record(items, Path(file.name)))
+            assert os.waitpid(pid, 0)[1] == 0, "the tests must pass before faults are put in"
+            tests, seconds = json.loads(Path(file.name).read_text())
+        return tests, defaultdict(float, seconds)
+
+    def _record(self, items: dict[str, pytest.Item], to: Path) -> bool:
+        measured = coverage.Coverage(data_file=None, include=[str(f) for f in {f.file for f in self.chosen}])
+        measured.start()
+        self._run(list(items.values()), before=measured.switch_context)
+        measured.stop()
+        data, lines = measured.get_data(), {}
+        for file in data.measured_files():
+            by_line = data.contexts_by_lineno(file).items()
+            lines[file] = {str(n): [t for t in names if t in items] for n, names in by_line}
+        to.write_text(json.dumps([lines, self.seconds]))
+        return self.failed
+
+    def _tests_of(self, fault: Fault, tests: Tests) -> list[str]:
+        lines = tests.get(str(fault.file), {})
+        if fault.in_function:
+            names = set(lines.get(str(fault.line), ()))
+        else:
+            names = {name for of_line in lines.values() for name in of_line}
+        return sorted(names, key=lambda name: (self.seconds[name], name))
+
+    def _killed(
+        self, fault: Fault, items: list[pytest.Item], code: dict[object, list[FunctionType]], limit_s: float
+    ) -> bool:
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s), int(limit_s) + 5))
+        tree, _ = mutated(fault)
+        if not fault.in_function:
+            return _killed_afresh(fault, tree, [item.nodeid for item in items])
+        for new in _codes(compile(tree, str(fault.file), "exec")):
+            for function in code.get((str(fault.file), new.co_qualname, new.co_firstlineno), ()):
+                function.__code__ = new
+        self._run(items)
+        return self.failed
+
+    def _run(self, items: list[pytest.Item], before: Callable[[str], object] = str) -> None:
+        for item, after in zip(items, [*items[1:], None], strict=True):
+            before(item.nodeid)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+            if self.failed:
+                return
+
+    def _reap(self, running: dict[int, tuple[Fault, float]]) -> None:
+        time.sleep(0.01)
+        for pid, (fault, left_s) in list(running.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            # Counted by looks, not by the clock: a run that was suspended for an hour hangs no longer than before.
+            running[pid] = (fault, left_s - 0.002)
+            if not ended and left_s < 0:
+                os.kill(pid, 9)
+            if ended:
+                del running[pid]
+                self.known[key(fault)] = status != 0
+                with OUT.open("a") as out:
+                    record = {"key": key(fault), "fault": mutated(fault)[1], "killed": status != 0}
+                    out.write(json.dumps(record) + "\n")
 
 
-def _can_change(node: ast.AST) -> bool:
-    if isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign):
-        return type(node.op) in SWAPS and not (isinstance(node, ast.BinOp) and _is_text(node))
-    if isinstance(node, ast.UnaryOp):
-        return isinstance(node.op, ast.Not | ast.USub)
-    if isinstance(node, ast.Constant):
-        return type(node.value) in (int, float, bool)
-    return isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value)
+def key(fault: Fault) -> str:
+    """Names a fault in one state of its file: after a change of the file it is another."""
+    digest = hashlib.sha256(fault.file.read_bytes()).hexdigest()[:8]
+    return f"{fault.file.relative_to(ROOT)}:{fault.line}#{fault.number}@{digest}"
 
 
-def change(node: ast.AST, which: int) -> str:
-    """Put the fault in; what it is, in words."""
-    if isinstance(node, ast.Compare):
-        old = node.ops[which]
-        node.ops[which] = SWAPS[type(old)]()  # type: ignore[call-overload]
-        return f"{type(old).__name__} -> {type(node.ops[which]).__name__}"
-    if isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign):
-        before = type(node.op)
-        node.op = SWAPS[before]()  # type: ignore[assignment]
-        return f"{before.__name__} -> {type(node.op).__name__}"
-    if isinstance(node, ast.UnaryOp):
-        name = type(node.op).__name__
-        node.op = ast.UAdd() if name == "USub" else ast.Not()
-        if name == "Not":
-            node.operand = ast.UnaryOp(op=ast.Not(), operand=node.operand)
-        return f"no {name}"
-    if isinstance(node, ast.Constant):
-        old_value = node.value
-        node.value = (not old_value) if isinstance(old_value, bool) else old_value + 1  # type: ignore[operator]
-        return f"{old_value} -> {node.value}"
-    assert isinstance(node, ast.Return)
-    node.value = ast.Constant(None)
-    return "returns None"
+def _fork(work: Callable[[], bool]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, 1), os.dup2(nowhere, 2)
+        status = int(work())
+    finally:
+        os._exit(status)
 
 
-def faults(room: str) -> Iterator[tuple[str, Path, int]]:
-    """(id, file, number of the place) of every fault of a room."""
-    for file in sorted((ROOT / "src/shoestring" / room).rglob("*.py")):
-        for number, (node, which) in enumerate(places(ast.parse(file.read_text(encoding="utf-8")))):
-            line = getattr(node, "lineno", 0)
-            yield f"{file.relative_to(ROOT)}:{line}#{number}.{which}", file, number
+def _code_by_function() -> dict[object, list[FunctionType]]:
+    found: dict[object, list[FunctionType]] = defaultdict(list)
+    for thing in gc.get_objects():
+        if isinstance(thing, FunctionType):
+            code = thing.__code__
+            found[code.co_filename, code.co_qualname, code.co_firstlineno].append(thing)
+    return found
 
 
-def mutated(file: Path, number: int) -> tuple[str, str]:
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    node, which = list(places(tree))[number]
-    said = change(node, which)
-    return ast.unparse(ast.fix_missing_locations(tree)), said
+def _codes(code: CodeType) -> list[CodeType]:
+    inner = [c for const in code.co_consts if isinstance(const, CodeType) for c in _codes(const)]
+    return [code, *inner]
 
 
-def killed(tests: list[str], file: Path, text: str) -> bool:
-    """Whether the tests notice, those of the file's own name first.
-
-    The fault lives in a copy of the sources; the tree itself is never touched.
-    """
-    near = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tests").rglob(f"test_{file.stem}*.py"))
+def _killed_afresh(fault: Fault, tree: ast.Module, names: list[str]) -> bool:
+    """The fault lives in a copy of the sources; the tree itself is never touched."""
+    if not names:
+        return False
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "src"
         shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
-        (copy / file.relative_to(ROOT / "src")).write_text(text, encoding="utf-8")
-        paths = f"{copy}{os.pathsep}{ROOT}"
-        environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *near, *tests],
-                cwd=ROOT,
-                env=environment,
-                capture_output=True,
-                timeout=SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return True
+        (copy / fault.file.relative_to(ROOT / "src")).write_text(ast.unparse(tree), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *names],
+            cwd=ROOT,
+            env=os.environ
+            | {"PYTHONPATH": f"{copy}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1", "CI": ""},
+            capture_output=True,
+            check=False,
+        )
         return done.returncode != 0
+
+
+def equivalent() -> dict[tuple[str, str, str], str]:
+    """(file, line's text, fault) -> why no test can notice it."""
+    listed = {}
+    for line in EQUIVALENT.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            file, text, said, reason = (part.strip() for part in line.split(" ¦ "))
+            listed[file, text, said] = reason
+    return listed
+
+
+def wilson(killed: int, of: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927)."""
+    share, n = killed / of, of
+    middle, half = share + z * z / (2 * n), z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
+    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+
+def report(room: str, chosen: list[Fault], known: dict[str, bool], total: int) -> None:
+    listed, excused = equivalent(), 0
+    living = [fault for fault in chosen if not known[key(fault)]]
+    for fault in living:
+        name, said = str(fault.file.relative_to(ROOT)), mutated(fault)[1]
+        reason = listed.get((name, fault.text, said))
+        excused += reason is not None
+        print(f"  {'equal' if reason else 'lives'}: {name}:{fault.line} {said}: {reason or fault.text}")
+    killed, tried = len(chosen) - len(living), len(chosen)
+    low, high = wilson(killed, tried)
+    sampled = "" if tried == total else f" (95 % {low:.1%} to {high:.1%})"
+    print(f"{room}: {killed} of {tried} faults killed = {killed / tried:.1%}{sampled}; {total:,} in all")
+    print(
+        f"{room}: {killed} of {tried - excused} = {killed / (tried - excused):.1%} without {excused} equivalent"
+    )
 
 
 def main() -> None:
@@ -138,47 +242,32 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("rooms", nargs="+", choices=sorted(TESTS))
-    parser.add_argument("--sample", type=int, help="so many of each room, drawn by the seed")
+    parser.add_argument("--sample", type=int, help="so many of each room, drawn by the seed; otherwise all")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--files", nargs="+", default=["*"], help="only these files of the room (patterns)")
     parser.add_argument("--tests", nargs="+", help="instead of the room's own")
-    parser.add_argument("--out", type=Path, default=ROOT / "out/mutants.jsonl")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--again", action="store_true", help="try once more what lived")
     given = parser.parse_args()
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    known = {}
-    if given.out.exists():
-        known = {r["id"]: r for r in map(json.loads, given.out.read_text().splitlines())}
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    known: dict[str, bool] = {}
+    if OUT.exists():
+        known = {r["key"]: r["killed"] for r in map(json.loads, OUT.read_text().splitlines())}
+    if given.again:
+        known = {name: killed for name, killed in known.items() if killed}
     for room in given.rooms:
-        chosen = list(faults(room))
+        folder = ROOT / "src/shoestring" / room
+        chosen = list(faults(sorted({f for pattern in given.files for f in folder.glob(f"{pattern}.py")})))
         total = len(chosen)
         if given.sample is not None:
             chosen = random.Random(given.seed).sample(chosen, min(given.sample, total))
-        living = []
-        for name, file, number in chosen:
-            text, said = mutated(file, number)
-            if name not in known:
-                dead = killed(given.tests or TESTS[room], file, text)
-                known[name] = {"id": name, "fault": said, "killed": dead}
-                with given.out.open("a") as out:
-                    out.write(json.dumps(known[name]) + "\n")
-            if not known[name]["killed"]:
-                living.append(f"{name}: {said}")
-        dead_count = len(chosen) - len(living)
-        print(
-            f"{room}: {dead_count} of {len(chosen)} killed = {dead_count / len(chosen):.1%} ({total:,} faults in all)"
-        )
-        print("".join(f"  lives: {line}\n" for line in living), end="")
-
-
-def _is_text(node: ast.BinOp) -> bool:
-    sides = (node.left, node.right)
-    return any(
-        isinstance(s, ast.JoinedStr) or (isinstance(s, ast.Constant) and isinstance(s.value, str))
-        for s in sides
-    )
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+        if any(key(fault) not in known for fault in chosen):
+            plugin: Any = Mutants(chosen, known, given.jobs)
+            options = ["-q", "-p", "no:cacheprovider", "--timeout", "0", "--rootdir", str(ROOT)]
+            os.chdir(ROOT)
+            if pytest.main([*options, *(given.tests or TESTS[room])], plugins=[plugin]):
+                sys.exit("the tests could not be collected or run")
+        report(room, chosen, known, total)
 
 
 if __name__ == "__main__":
