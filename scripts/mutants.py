@@ -34,6 +34,7 @@ from typing import Any
 
 import coverage
 import pytest
+
 from faults import Fault, faults, mutated
 
 ROOT = Path(__file__).resolve().parents[1]
