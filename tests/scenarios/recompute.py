@@ -37,7 +37,25 @@ def recompute(home: Path, bills: list[Path], *, storage: Fraction, egress: Fract
         "runs": {run["id"]: {k: amount(run[k]) for k in ("paid", "baseline", "saving")} for run in runs},
         "avoided_usd": float(sum(run["saving"] for run in finished)),
         "realized": {name: float(usd) for name, usd in realized(lines).items()},
+        "levers": {name: float(usd) for name, usd in levers(home, {run["id"]: run for run in runs}).items()},
     }
+
+
+def levers(home: Path, runs: dict[str, dict[str, Any]]) -> dict[str, Fraction]:
+    """What each verdict in force saved against its reference run, at the mean price paid for a machine-hour."""
+    path = home / "ledger" / "levers.jsonl"
+    pairs: dict[str, tuple[str, Fraction]] = {}
+    for text in path.read_text().splitlines() if path.exists() else []:
+        told = json.loads(text[text.index("{") : text.rindex("}") + 1])
+        if told["what"] == "withdraw":
+            pairs.pop(told["run"], None)
+        elif (reference := told["verdict"]["reference_run"]) is not None:
+            pairs[told["verdict"]["run_id"]] = (reference, Fraction(told["verdict"]["spent_usd"]))
+    return {run: lever(runs[run], runs[reference]) - spent for run, (reference, spent) in pairs.items()}
+
+
+def lever(own: dict[str, Any], reference: dict[str, Any]) -> Fraction:
+    return (reference["useful_s"] - own["useful_s"]) * own["machine_usd"] / own["held_s"]
 
 
 def realized(lines: list[dict[str, Any]]) -> dict[str, Fraction]:
@@ -103,8 +121,11 @@ def one_run(
     nodes = submitted["workload"]["num_nodes"]
     asked = {b["name"]: b for b in submitted["baselines"]}
     lines = []
+    machine_usd = held_s = Fraction(0)
     for attempt in attempts:
         paid, segments = compute(attempt, offers[attempt["attempt_id"]]["billing"], nodes)
+        machine_usd += paid
+        held_s += nodes * sum((seconds for seconds, _ in segments), Fraction(0))
         listed = list_price(asked.get("on_demand"), offers[attempt["attempt_id"]])
         spot = offers[attempt["attempt_id"]]["market"] == "spot"
         at_list = sum(
@@ -118,6 +139,8 @@ def one_run(
     return {
         "id": run_id, "lines": lines, "paid": paid, "baseline": baseline,
         "saving": None if baseline is None else baseline - paid,
+        "machine_usd": machine_usd, "held_s": held_s,
+        "useful_s": nodes * sum((useful_s(a, kept(a, attempts)) for a in attempts), Fraction(0)),
     }  # fmt: skip
 
 

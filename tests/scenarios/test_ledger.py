@@ -89,6 +89,15 @@ def test_from_three_runs_and_a_bill_to_costs_budget_savings_report_and_focus(she
     shell("resume", eyes)
     assert shell.status(eyes)["state"] == "succeeded"
 
+    words = shell.json("status")["runs"][-1]["run_id"]  # the first one
+    verdict = ("savings", "record", "--run", words, "--lever", "data", "--what", "30 % of the steps",
+               "--against", eyes, "--quality-metric", "loss", "--why", "trial")  # fmt: skip
+    assert "worse by more than 0" in shell(*verdict, code=3).stderr
+    assert shell.json("savings", "--since", "all")["avoided"]["levers"]["verdicts"] == []
+    saved = shell.json(*verdict, "--tolerance", "0.02")
+    assert saved["quality"]["given_up"] > 0 and saved["basis"] == "METERED"
+    assert shell.json("receipt", words)["lever"]["usd"] == saved["usd"]
+
     savings = shell.json("savings", "--since", "all")
     again = recompute(shell.folder / "home", [path], **PRICES)
     assert len(again["runs"]) == 3
@@ -100,6 +109,12 @@ def test_from_three_runs_and_a_bill_to_costs_budget_savings_report_and_focus(she
     assert savings["avoided"]["usd"] == pytest.approx(again["avoided_usd"], abs=1e-9)
     for name, usd in again["realized"].items():
         assert savings["realized"][name] == pytest.approx(usd, abs=1e-9), name
+    assert savings["avoided"]["levers"]["usd"] == saved["usd"]
+    assert again["levers"] == {words: pytest.approx(saved["usd"], abs=1e-9)}
+    chain = next(c for c in savings["chains"]["runs"] if c["run"] == words)
+    steps = {s["step"]: s["usd"] for s in chain["steps"]}
+    assert steps["data levers"] == -saved["usd"] == -steps["work not bought"]
+    assert sum(steps.values()) == pytest.approx(chain["paid_usd"], abs=1e-9)
     assert savings["realized"]["commitment_usd"] == 7.5
     assert savings["realized"]["negotiated_usd"] == 5
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from shoestring.domain.lever import LeverVerdict
 from shoestring.domain.units import money
 from shoestring.ledger.commitments import not_to_renew
 from shoestring.ledger.expected import Expected, by_size, expected
@@ -15,6 +16,7 @@ from shoestring.store.answers import Question, ask, counted_parts, in_usd
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import ident
 from shoestring.store.dimensions import Condition
+from shoestring.workflows.levers import levers_in, levers_json
 from shoestring.workflows.waste import commitment_uses
 
 NO_TEAM = "(no team)"
@@ -24,10 +26,14 @@ UNUSED = "(CommitmentDiscountStatus = 'Unused' or CapacityReservationStatus = 'U
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavingsReport:
-    """The classes side by side. Billed and metered lines are both in ``realized``, each once."""
+    """The classes side by side. Billed and metered lines are both in ``realized``, each once.
+
+    ``levers`` are avoided too, and not added to ``avoided``: a baseline with declared hours may hold theirs already.
+    """
 
     realized: Realized
     avoided: Avoided
+    levers: tuple[LeverVerdict, ...] = ()
     expected: tuple[Expected, ...] = ()
 
 
@@ -43,6 +49,7 @@ def savings(
     return SavingsReport(
         realized=realized(billed_sums(store, since, until)),
         avoided=avoided(ended),
+        levers=levers_in(store, since, until),
         expected=_expected(store, ended, since, until),
     )
 
@@ -129,6 +136,7 @@ def savings_json(report: SavingsReport) -> dict[str, Any]:
             "lost_work_usd": float(a.lost_work_usd),
             "checkpoint_usd": float(a.checkpoint_usd),
             "baselines": list(a.baselines),
+            "levers": levers_json(report.levers),
         },
         "expected": [
             {

@@ -7,11 +7,14 @@ from typing import Any
 
 from shoestring.ledger.savings_chain import Chain, ChainSum, chain, chains_by_run
 from shoestring.store.charges import ChargeStore
+from shoestring.workflows.levers import levers_in
 from shoestring.workflows.savings import price_sums
 
 RUNS_SHOWN = 50
-NO_LEVERS = (
-    "data and model levers: none recorded; only a proven verdict could be booked here, and there is none yet"
+NO_LEVERS = "data and model levers: none recorded; a comparison is booked by shoestring savings record"
+LEVERS = (
+    "data and model levers: hours that {count} recorded verdict{s} found not needed, at the price really paid; "
+    "on no bill"
 )
 
 
@@ -21,6 +24,14 @@ class Chains:
 
     total: Chain
     runs: tuple[Chain, ...]
+    verdicts: int = 0
+
+    @property
+    def levers_told(self) -> str:
+        """What the steps of the levers rest on."""
+        return (
+            LEVERS.format(count=self.verdicts, s="s" * (self.verdicts != 1)) if self.verdicts else NO_LEVERS
+        )
 
 
 def savings_chains(store: ChargeStore, *, since: date | None, until: date | None) -> Chains:
@@ -29,7 +40,12 @@ def savings_chains(store: ChargeStore, *, since: date | None, until: date | None
         ChainSum(run_id=run_id, part=part, prices=prices)
         for (run_id, part), prices in price_sums(store, since, until, ("x_RunId", "x_CostPart"))
     ]
-    return Chains(total=chain(sums), runs=chains_by_run(sums, RUNS_SHOWN))
+    levers = levers_in(store, since, until)
+    return Chains(
+        total=chain(sums, levers=levers),
+        runs=chains_by_run(sums, RUNS_SHOWN, levers),
+        verdicts=len(levers),
+    )
 
 
 def chains_json(found: Chains) -> dict[str, Any]:
@@ -37,8 +53,10 @@ def chains_json(found: Chains) -> dict[str, Any]:
     return {
         "total": _chain(found.total),
         "runs": [_chain(c) for c in found.runs],
-        "data_and_model_usd": None,
-        "data_and_model_note": NO_LEVERS,
+        "data_and_model_usd": float(found.total.data_lever_usd + found.total.model_lever_usd)
+        if found.verdicts
+        else None,
+        "data_and_model_note": found.levers_told,
     }
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shoestring.app.cli._ledger import open_ledger
+from shoestring.app.cli._levers import show_verdict
 from shoestring.app.cli._show import STATE_STYLE, console, print_json, usd
 from shoestring.app.site import find_site
 from shoestring.app.wiring import open_doors
@@ -16,6 +17,7 @@ from shoestring.domain.text import printable
 from shoestring.domain.units import describe_duration
 from shoestring.domain.usage import CostPart
 from shoestring.ledger.receipt import AttemptLine, Cost, Receipt
+from shoestring.workflows.levers import verdict_json, verdict_of
 from shoestring.workflows.receipt import receipt_json, receipt_of, with_bill
 
 BAR_WIDTH = 48
@@ -39,11 +41,16 @@ def command(
     site = find_site(run)
     doors = open_doors(site)
     paid = receipt_of(doors.journal, site.run_id, now=doors.clock.now(), prices=doors.data_prices)
-    paid = with_bill(paid, open_ledger(None).manifest())
+    ledger = open_ledger(None)
+    paid = with_bill(paid, ledger.manifest())
+    lever = verdict_of(ledger, site.run_id)
     if as_json:
-        print_json(receipt_json(paid))
-    else:
-        show(paid, console())
+        print_json(receipt_json(paid) | {"lever": None if lever is None else verdict_json(lever)})
+        return
+    show(paid, console())
+    if lever is not None:
+        console().print(Text("  by a data or model lever, on no bill and beside the saving above:", "bold"))
+        show_verdict(lever, console())
 
 
 def show(paid: Receipt, out: Console) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger
+from shoestring.app.cli._levers import Said, show_levers, tell_record, tell_undo
 from shoestring.app.cli._show import console, print_json
 from shoestring.catalog.load import embedded
+from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
 from shoestring.ledger.expected import by_size
 from shoestring.ledger.right_size import oversized
@@ -19,20 +22,67 @@ from shoestring.workflows.lookback import booked_uses
 from shoestring.workflows.recommend import recommended
 from shoestring.workflows.run_lines import in_days
 from shoestring.workflows.savings import SavingsReport, savings, savings_json
-from shoestring.workflows.savings_chain import NO_LEVERS, Chains, chains_json, savings_chains
+from shoestring.workflows.savings_chain import Chains, chains_json, savings_chains
 from shoestring.workflows.waste import memory_uses
 
 MOST = 10
 
 
 def command(
+    action: Annotated[str, typer.Argument(help="show | record | undo RUN")] = "show",
+    what_run: Annotated[str | None, typer.Argument(metavar="RUN", help="With undo: whose verdict.")] = None,
     since: Annotated[str, typer.Option(help="First day or month, or all.")] = "all",
     until: Annotated[str, typer.Option(help="Day (not included) or month, or all.")] = "all",
     by_run: Annotated[bool, typer.Option("--by-run", help="From list price to paid, for each run.")] = False,
+    run: Annotated[str | None, typer.Option(help="With record: the run that pulled a lever.")] = None,
+    lever: Annotated[str | None, typer.Option(help="data | model")] = None,
+    what: Annotated[str | None, typer.Option(help="What was done, e.g. '60 % of the examples'.")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="The counterfactual: a run, planned work ('20 epochs'), or '120 USD'.")
+    ] = None,
+    quality_metric: Annotated[
+        str | None, typer.Option(help="What quality is judged by, e.g. accuracy.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="How much worse it may be, in the metric's own unit.")
+    ] = 0.0,
+    reference_quality: Annotated[
+        float | None, typer.Option(help="The metric without the lever, where no run tells it.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="Where --reference-quality is from.")] = "",
+    dollars: Annotated[
+        str | None, typer.Option("--range", help="Of stated dollars, e.g. 80..150; else from 0.")
+    ] = None,
+    spent: Annotated[str, typer.Option(help="What the lever itself cost; taken off.")] = "0 USD",
+    why: Annotated[str, typer.Option(help="With record and undo: for the record.")] = "",
     ledger: LedgerOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """What was saved on the bill, and against each run's baseline; what could still be; never added up."""
+    if action == "record":
+        said = Said(
+            run=run,
+            lever=lever,
+            what=what,
+            against=against,
+            metric=quality_metric,
+            tolerance=tolerance,
+            reference_quality=reference_quality,
+            source=source,
+            dollars=dollars,
+            spent=spent,
+            why=why,
+        )
+        tell_record(ledger, said, as_json=as_json)
+    elif action == "undo":
+        tell_undo(ledger, what_run, why=why, as_json=as_json)
+    elif action == "show":
+        _tell(ledger, since, until, by_run=by_run, as_json=as_json)
+    else:
+        raise BadInput(f"no action {action!r}", next_step="one of: show, record, undo")
+
+
+def _tell(ledger: Path | None, since: str, until: str, *, by_run: bool, as_json: bool) -> None:
     from shoestring.app.book_runs import all_receipts
 
     store = booked_ledger(ledger)
@@ -63,7 +113,7 @@ def _show_chains(found: Chains) -> None:
     out = console()
     out.print(Text("from list price to paid, step by step, in $", "bold"))
     out.print(table)
-    out.print(Text(f"  {NO_LEVERS}", "dim"))
+    out.print(Text(f"  {found.levers_told}", "dim"))
 
 
 def _show(report: SavingsReport) -> None:
@@ -90,6 +140,7 @@ def _show(report: SavingsReport) -> None:
             "dim",
         )
     )
+    show_levers(report.levers, out)
     out.print(Text("expected: could still be cut, in as many days again", "bold"))
     for e in report.expected[:MOST]:
         told = f"  {e.low_usd:,.2f} to {e.high_usd:,.2f} $  {printable(e.subject)}: {printable(e.reason)}"
