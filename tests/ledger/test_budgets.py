@@ -117,3 +117,33 @@ def test_the_tree_follows_from_the_scopes():
 def test_budgets_that_make_no_sense_are_refused(bad):
     with pytest.raises(ValueError):
         budget(**bad)
+
+
+def test_a_budget_is_used_up_with_its_last_cent_and_nothing_is_a_budget_too():
+    assert status(budget("10"), spend(2, "10")).breached
+    assert not status(budget("10"), spend(2, "9.50")).breached
+    assert status(budget("10"), spend(2, "10")).breach_on == TODAY
+    assert budget("0").limit_usd == 0 and status(budget("0")).breached
+    assert budget("0.50").limit_usd == Decimal("0.50")
+
+
+def test_a_month_that_ends_just_at_its_limit_is_used_up_on_its_last_day():
+    ten_days = [spend(day, "10") for day in range(1, 11)]
+    assert status(budget("310.01"), *ten_days).breach_on is None
+    assert status(budget("310"), *ten_days).breach_on == date(2026, 1, 31)
+    assert status(budget("300"), *ten_days).breach_on == date(2026, 1, 30)
+
+
+def test_a_month_in_which_nothing_is_spent_goes_on_so():
+    quiet = status(budget("10"), *(spend(day, "0") for day in range(1, 11)))
+    assert (quiet.forecast_usd, quiet.breach_on) == (0, None)
+
+
+def test_one_whole_day_is_enough_to_go_by():
+    first = status_of(budget(), [spend(1, "10")], (), date(2026, 1, 2))
+    assert first.forecast_usd == 310
+
+
+def test_each_teams_projects_stand_below_it_and_before_the_next_team():
+    teams = [budget(team="zoo"), budget(team="vision"), budget(team="vision", project="eyes")]
+    assert [b.name for _, b in tree(teams)] == ["team=vision", "team=vision/project=eyes", "team=zoo"]

@@ -119,3 +119,8 @@ def test_cents_and_short_pasts_alarm_nobody():
     assert anomalies({"a": [0.01] * 20 + [0.5]}) == ()
     assert anomalies({"a": [1.0, 1.0, 90.0]}) == ()
     assert anomalies({}) == ()
+
+
+def test_too_few_days_for_two_levels_have_none():
+    steady = [5.0, 6.0, 5.0, 6.0, 5.0, 6.0, 5.0, 6.0, 5.0]
+    assert anomalies({"a": steady[:8]}) == () == anomalies({"a": steady})

@@ -239,3 +239,20 @@ def test_parts_attempts_and_sources_each_sum_to_the_total(attempts):
     assert sum(line.cost.total_usd for line in told.attempts) == total
     assert sum(s.amount_usd for s in told.price_sources) == total
     assert told.goodput is None or 0 <= told.goodput <= 1
+
+
+@pytest.mark.parametrize(
+    ("state", "deadline", "now", "in_time"),
+    [
+        (RunState.SUCCEEDED, 10_800, 20_000, True),  # the second attempt ended then
+        (RunState.SUCCEEDED, 10_799, 20_000, False),
+        (RunState.SUCCEEDED, None, 20_000, None),
+        (RunState.FAILED, 15_000, 20_000, False),
+        (RunState.RUNNING, 15_000, 14_000, None),
+        (RunState.RUNNING, 15_000, 15_000, None),
+        (RunState.RUNNING, 15_000, 15_001, False),
+    ],
+)
+def test_in_time_is_when_the_work_was_done_whoever_noticed_it_when(state, deadline, now, in_time):
+    told = paid(state=state, ended=12_000, now=now, deadline_s=deadline)
+    assert told.in_time is in_time

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoestring.domain.run import ExitKind, PriceSpan, RunState
+from shoestring.domain.units import money
 from shoestring.ledger.data_prices import DataPrices
 from shoestring.ledger.rate import rate_all
 from shoestring.ledger.spend import compute_usd, spend_of, spent
@@ -93,3 +94,27 @@ def test_a_daily_cost_without_a_storage_price_is_unknown_and_without_checkpoints
     saved = attempt(1, 0, 10, checkpoints=(checkpoint(1, 1),))
     assert spend_of(Decimal(1), (saved,), keep_last=2, prices=DataPrices()).storage_usd_per_day is None
     assert spend_of(Decimal(1), (), keep_last=2, prices=DataPrices()).storage_usd_per_day == 0
+
+
+def test_a_kept_checkpoint_costs_a_day_of_its_price():
+    """2 GiB at $0.023 per GiB-month of 730 hours, 24 hours a day."""
+    kept = attempt(
+        1, 0, 3600, checkpoints=(checkpoint(1, 100, size=5 * GIB), checkpoint(2, 200, size=2 * GIB))
+    )
+    told = spend_of(Decimal(3), (kept,), keep_last=1, prices=DATA_PRICES)
+    assert told.total_usd == 3
+    assert told.storage_usd_per_day == money(Decimal(2) * Decimal("0.023") * 24 / 730)
+    assert spend_of(Decimal(3), (kept,), keep_last=1, prices=DataPrices()).storage_usd_per_day is None
+    assert spend_of(Decimal(3), (), keep_last=1, prices=DataPrices()).storage_usd_per_day == 0
+
+
+def test_what_storage_and_egress_cost_is_left_out_while_nobody_knows_it():
+    first = attempt(1, 0, 3600, checkpoints=(checkpoint(1, 1800),), exit_kind=ExitKind.PREEMPTED)
+    second = attempt(2, 3600, 7200, restored=(1, 3600, 1), on=offer("2.00", zone="eu-west-1a"))
+
+    def total(prices):
+        return spent((first, second), now=at(7200), keep_last=1, prices=prices)
+
+    assert total(DataPrices()) == pytest.approx(3.0)
+    carried = 0.02 + 1.5 * 0.023 / 730  # a GiB to the other region, and an hour and a half of keeping it
+    assert total(DATA_PRICES) == pytest.approx(3.0 + carried)

@@ -122,7 +122,14 @@ def test_what_a_rule_made_stays_when_its_name_comes_again():
     assert shared(PLATFORM_FIRST, back) == {"b": 40, "platform": 100}
 
 
-@pytest.mark.parametrize("bad", [{"method": "fair"}, {"method": "fixed", "shares": {"a": Decimal("0.5")}}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"method": "fair"},
+        {"method": "fixed", "shares": {"a": Decimal("0.5")}},
+        {"method": "slices", "slices": {"a": 0}},
+    ],
+)
 def test_rules_that_can_not_work_are_refused(bad):
     with pytest.raises(ValueError):
         rule(**bad)

@@ -69,3 +69,12 @@ def test_the_leaderboard_ranks_by_points_per_dollar_and_puts_the_unknown_last():
 def test_what_is_no_unit_is_refused(unit):
     with pytest.raises(ValueError, match="no unit"):
         unit_costs([], unit)
+
+
+def test_units_for_a_dollar():
+    (line,) = unit_costs([run("a", 4, beat(samples=1_000_000))], "million_samples")
+    assert (line.usd_per_unit, line.units_per_usd) == (4.0, 0.25)
+    (free,) = unit_costs([run("a", 0, beat(samples=1_000_000))], "million_samples")
+    assert (free.usd_per_unit, free.units_per_usd) == (0.0, None)
+    (cheap,) = unit_costs([run("a", "0.50", beat(samples=500_000))], "million_samples")
+    assert (cheap.usd_per_unit, cheap.units_per_usd) == (1.0, 1.0)

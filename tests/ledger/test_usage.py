@@ -7,10 +7,10 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoestring.domain.run import ExitKind, RunState
+from shoestring.domain.run import ExitKind, Heartbeat, Outcome, RunState
 from shoestring.domain.usage import CostPart, UsageKind
 from shoestring.ledger.parts import parts_of
-from shoestring.ledger.usage import compute_of, kept_steps, usage_of, usage_of_run
+from shoestring.ledger.usage import billed_until, compute_of, first_step, kept_steps, usage_of, usage_of_run
 from tests.ledger.making import DATA_PRICES, GIB, T0, at, attempt, checkpoint, offer, part
 
 PREEMPTED = ExitKind.PREEMPTED
@@ -149,3 +149,23 @@ def test_parts_always_tile_the_paid_time_whatever_the_runner_reports(trained, sa
     assert [p.start for p in tiles] == edges[:-1]
     assert edges[-1] == at(end) or (end == 0 and not tiles)
     assert all(p.end - p.start > timedelta(0) for p in tiles)
+
+
+def test_the_step_gone_on_from_is_the_first_spans_else_the_heartbeats_word():
+    assert first_step(attempt(1, 0, 100, steps=((0, 50, 30, 40), (50, 100, 20, 30)))) == 20
+    silent = attempt(1, 0, 100)
+    assert first_step(silent) is None
+    beat = Heartbeat(at=at(10), step=45, resumed_step=40)
+    told = replace(silent, observation=replace(silent.observation, heartbeat=beat))
+    assert first_step(told) == 40
+
+
+def test_billing_ends_with_the_instance_else_with_the_job_else_not_yet():
+    ended = attempt(1, 0, 100)
+    assert billed_until(ended, at(900)) == at(100)
+    no_end = replace(ended.observation, terminated_at=None)
+    assert billed_until(replace(ended, observation=no_end), at(900)) == at(100)
+    running = replace(no_end, outcome=Outcome.RUNNING, exit=None)
+    assert billed_until(replace(ended, observation=running), at(900)) == at(900)
+    away = replace(no_end, outcome=Outcome.UNKNOWN)
+    assert billed_until(replace(ended, observation=away), at(900)) == at(900)
