@@ -5,8 +5,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from tests.faults.crash import violations
-
 from shoestring.domain.run import ExitKind, Observation, RunState
 from shoestring.ports import JobSpec, LiveInstance
 from shoestring.sim.clock import SimClock
@@ -14,6 +12,7 @@ from shoestring.sim.executor import SimExecutor
 from shoestring.sim.instance import SimJob
 from shoestring.supervisor import Options, Supervisor
 from shoestring.testing import World, a_workload, submit
+from tests.faults.crash import violations
 
 OPTIONS = Options(tick_s=60.0, sweep_s=240.0, visible_s=120.0, backoff_s=300.0)
 JOB = SimJob(steps=7200, steps_per_s={"cpu": 1.0})
