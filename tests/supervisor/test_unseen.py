@@ -5,14 +5,18 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from shoestring.domain.run import ExitKind, Observation, RunState
+from shoestring.domain.run import ExitKind, Observation, Outcome, RunState
 from shoestring.ports import JobSpec, LiveInstance
 from shoestring.sim.clock import SimClock
 from shoestring.sim.executor import SimExecutor
 from shoestring.sim.instance import SimJob
 from shoestring.supervisor import Options, Supervisor
+from shoestring.supervisor.book import AttemptBook
+from shoestring.supervisor.unseen import Step, awaited, settle
 from shoestring.testing import World, a_workload, submit
 from tests.faults.crash import violations
+from tests.ledger.making import at
+from tests.supervisor.making import launch, run_of
 
 OPTIONS = Options(tick_s=60.0, sweep_s=240.0, visible_s=120.0, backoff_s=300.0)
 JOB = SimJob(steps=7200, steps_per_s={"cpu": 1.0})
@@ -117,3 +121,50 @@ def test_one_launched_while_the_clock_was_a_day_behind_is_charged_too() -> None:
     (run,) = supervisor.book.runs.values()
     assert run.state is RunState.SUCCEEDED and run.attempts[0].observation.launched_at is not None
     assert list(violations(world, supervisor)) == []
+
+
+def launched_at(second: float, **more: Any) -> AttemptBook:
+    """A launch that was asked for at this second and is not listed."""
+    (attempt,) = run_of(launch(1, second)).attempts
+    for name, value in more.items():
+        setattr(attempt, name, value)
+    return attempt
+
+
+def test_a_launch_is_waited_for_then_barred_then_waited_for_once_more() -> None:
+    fresh, barred = launched_at(1000), launched_at(1000, stop_sent=True)
+    assert settle(fresh, at(1119), 120.0) == (Step.WAIT, None)
+    assert settle(fresh, at(1120), 120.0) == (Step.BAR, None)
+    assert settle(fresh, at(9999), 120.0) == (Step.BAR, None), "never given up before its token is barred"
+    assert settle(barred, at(1119), 120.0) == (Step.WAIT, None)
+    assert settle(barred, at(1239), 120.0) == (Step.WAIT, None)
+    step, taken_for = settle(barred, at(1240), 120.0)
+    assert step is Step.GIVE_UP and taken_for is not None and taken_for.exit is not None
+    assert (taken_for.outcome, taken_for.exit.kind, taken_for.exit.at) == (
+        Outcome.ENDED,
+        ExitKind.NO_START,
+        at(1240),
+    )
+    assert taken_for.terminated_at is None, "nothing of it was ever billed"
+
+
+def test_one_that_was_billed_and_is_no_longer_listed_is_lost_at_once() -> None:
+    seen = Observation(attempt_id="r-1", outcome=Outcome.RUNNING, launched_at=at(1001))
+    fresh, barred = launched_at(1000, observation=seen), launched_at(1000, observation=seen, stop_sent=True)
+    assert settle(fresh, at(1002), 120.0) == (Step.BAR, None)
+    step, taken_for = settle(barred, at(1003), 120.0)
+    assert step is Step.GIVE_UP and taken_for is not None and taken_for.exit is not None
+    assert (taken_for.exit.kind, taken_for.terminated_at) == (ExitKind.LOST, at(1003))
+    assert taken_for.launched_at == at(1001), "what was seen of it stays"
+
+
+def test_what_was_given_up_is_looked_for_so_many_seconds_and_so_many_looks() -> None:
+    """Thirty times the ten seconds in which a launch is listed: 300 s, or thirty looks ten seconds apart."""
+    running = launched_at(0)
+    assert awaited(running, at(10_000), 10.0, 10.0) and running.looks == 0
+    gone = Observation(attempt_id="r-1", outcome=Outcome.ENDED)
+    assert awaited(launched_at(0, observation=gone, looks=500), at(299), 10.0, 10.0)
+    assert not awaited(launched_at(0, observation=gone, looks=500), at(300), 10.0, 10.0)
+    few = launched_at(0, observation=gone)
+    looks = [awaited(few, at(10_000), 10.0, 10.0) for _ in range(40)]
+    assert looks == [True] * 29 + [False] * 11
