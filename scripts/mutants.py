@@ -89,15 +89,18 @@ class Mutants:
         return True
 
     def _recorded(self, items: dict[str, pytest.Item]) -> tuple[Tests, dict[str, float]]:
-        """Which tests run which line, and how long each takes: measured in a process of its own."""
-        with tempfile.NamedTemporaryFile(suffix=".json") as file:
-            pid = _fork(lambda: self._record(items, Path(file.name)))
+        """Which tests run which line, and how long each takes: measured in a process of its own, and kept."""
+        measured = [f for part in ("src", "tests") for f in sorted((ROOT / part).rglob("*.py"))]
+        digest = hashlib.sha256("".join(items).encode() + b"".join(f.read_bytes() for f in measured))
+        kept = OUT.with_name(f"mutants-tests-{digest.hexdigest()[:12]}.json")
+        if not kept.exists():
+            pid = _fork(lambda: self._record(items, kept))
             assert os.waitpid(pid, 0)[1] == 0, "the tests must pass before faults are put in"
-            tests, seconds = json.loads(Path(file.name).read_text())
+        tests, seconds = json.loads(kept.read_text(encoding="utf-8"))
         return tests, defaultdict(float, seconds)
 
     def _record(self, items: dict[str, pytest.Item], to: Path) -> bool:
-        measured = coverage.Coverage(data_file=None, include=[str(f) for f in {f.file for f in self.chosen}])
+        measured = coverage.Coverage(data_file=None, include=[str(ROOT / "src/*")])
         measured.start()
         self._run(list(items.values()), before=measured.switch_context)
         measured.stop()
@@ -105,7 +108,8 @@ class Mutants:
         for file in data.measured_files():
             by_line = data.contexts_by_lineno(file).items()
             lines[file] = {str(n): [t for t in names if t in items] for n, names in by_line}
-        to.write_text(json.dumps([lines, self.seconds]))
+        if not self.failed:
+            to.write_text(json.dumps([lines, self.seconds]), encoding="utf-8")
         return self.failed
 
     def _tests_of(self, fault: Fault, tests: Tests) -> list[str]:
