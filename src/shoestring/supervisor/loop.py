@@ -44,7 +44,6 @@ from shoestring.supervisor.compare import same_hold
 from shoestring.supervisor.eligible import Eligibility
 from shoestring.supervisor.lookout import Lookout
 from shoestring.supervisor.options import Options, TickReport
-from shoestring.supervisor.outcome import after_end
 from shoestring.supervisor.requests import answer, job_spec
 from shoestring.supervisor.sweep import Sweeper
 from shoestring.supervisor.view import fleet_view, run_view
@@ -293,7 +292,7 @@ class Supervisor:
         return "done", ""
 
     def _launch_failed(self, run: RunBook, result: str, detail: str, now: datetime) -> None:
-        """Nothing runs under this token, now or later: the attempt is over before it began."""
+        """Nothing runs under this token, now or later: the attempt is over before it began; the run goes on waiting."""
         live = run.live
         assert live is not None
         ended = Observation(
@@ -302,8 +301,6 @@ class Supervisor:
             exit=Exit(kind=ExitKind.NO_START, at=now, detail=f"{result}: {detail}"),
         )
         self._note(Observed(run_id=run.run_id, at=now, observation=ended))
-        for fact in after_end(run, live, now, self.options.failures_max):
-            self._note(fact)
 
     @staticmethod
     def _parked(run: RunBook) -> bool:
