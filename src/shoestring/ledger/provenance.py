@@ -1,5 +1,6 @@
 """What a receipt's figures rest on: the sources and ages of its prices, the reach of its energy meter."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -54,6 +55,18 @@ def energy_of(attempts: tuple[Attempt, ...], usage: tuple[UsageRecord, ...]) -> 
         kind=kinds.pop() if len(kinds) == 1 else "mixed",
         covered=min(1.0, covered_s / total_s) if total_s > 0 else None,
     )
+
+
+def utilization_of(attempts: Iterable[Attempt]) -> float | None:
+    """Share of the metered time in which the job kept CPU or accelerator busy, 0..1; None if nothing measured it."""
+    meters = [a.observation.meter for a in attempts]
+    pairs = [
+        (m.busy_s, m.idle_s)
+        for m in meters
+        if m is not None and m.busy_s is not None and m.idle_s is not None
+    ]
+    total_s = sum(busy + idle for busy, idle in pairs)
+    return sum(busy for busy, _ in pairs) / total_s if total_s > 0 else None
 
 
 def price_sources_of(charges: tuple[Charge, ...]) -> tuple[PriceSource, ...]:

@@ -14,6 +14,15 @@ POINT = "metric:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What was used beside the money; None: not known. It stays as metered when the money becomes the bill's."""
+
+    accelerator_hours: float | None = None
+    energy_kwh: float | None = None
+    carbon_kg: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunWork:
     """A run as unit costs see it.
 
@@ -29,6 +38,7 @@ class RunWork:
     usd: Decimal | None
     beats: tuple[Heartbeat, ...]
     tracked: Mapping[str, float] = field(default_factory=dict)
+    use: Use = field(default_factory=Use)
 
     @property
     def metric_names(self) -> frozenset[str]:
@@ -49,6 +59,7 @@ class UnitCost:
     Attributes:
         usd, units: of the runs that count; ``usd_per_unit`` is their quotient, None if nothing is known or done.
         left_out: runs whose dollars or units are unknown.
+        use: of the runs that count; what one of them does not tell is unknown of all.
     """
 
     keys: tuple[str | None, ...]
@@ -56,6 +67,14 @@ class UnitCost:
     left_out: int
     usd: Decimal | None
     units: float | None
+    use: Use = field(default_factory=Use)
+
+    @property
+    def kwh_per_unit(self) -> float | None:
+        """Energy for one unit."""
+        if self.use.energy_kwh is None or self.units is None or self.units <= 0:
+            return None
+        return self.use.energy_kwh / self.units
 
     @property
     def usd_per_unit(self) -> float | None:
@@ -125,13 +144,15 @@ def measure_of(unit: str) -> Callable[[RunWork], float | None]:
 def _of_sum(
     keys: tuple[str | None, ...], group: Sequence[RunWork], measure: Callable[[RunWork], float | None]
 ) -> UnitCost:
-    known = [(run.usd, done) for run in group if run.usd is not None and (done := measure(run)) is not None]
+    counted = [(run, measure(run)) for run in group if run.usd is not None]
+    known = [(run.usd, done, run.use) for run, done in counted if run.usd is not None and done is not None]
     return UnitCost(
         keys=keys,
         runs=len(group),
         left_out=len(group) - len(known),
-        usd=sum((usd for usd, _ in known), money(0)) if known else None,
-        units=sum(done for _, done in known) if known else None,
+        usd=sum((usd for usd, _, _ in known), money(0)) if known else None,
+        units=sum(done for _, done, _ in known) if known else None,
+        use=_use(use for _, _, use in known),
     )
 
 
@@ -147,6 +168,21 @@ def _of_best(
         left_out=unpriced,
         usd=None if unpriced else sum(paid, money(0)),
         units=max(points, default=None),
+        use=_use(run.use for run in group),
+    )
+
+
+def _use(uses: Iterable[Use]) -> Use:
+    told = list(uses)
+
+    def total(values: Iterable[float | None]) -> float | None:
+        known = list(values)
+        return sum(v for v in known if v is not None) if known and None not in known else None
+
+    return Use(
+        accelerator_hours=total(u.accelerator_hours for u in told),
+        energy_kwh=total(u.energy_kwh for u in told),
+        carbon_kg=total(u.carbon_kg for u in told),
     )
 
 

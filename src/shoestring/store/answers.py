@@ -10,8 +10,9 @@ from shoestring.domain.errors import BadInput
 from shoestring.domain.units import money
 from shoestring.ledger.calendar import FiscalCalendar
 from shoestring.store.charges import ChargeStore
+from shoestring.store.charges_engine import literals
 from shoestring.store.charges_manifest import ALLOCATION, Manifest, Part
-from shoestring.store.charges_schema import MONEY
+from shoestring.store.charges_schema import MEASURES, MONEY, MONEY_COLUMNS
 from shoestring.store.dimensions import (
     FISCAL,
     ROW_DIMENSIONS,
@@ -49,7 +50,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of an answer. A key of None: no such label.
+    """One line of an answer. A key of None: no such label. ``charges`` of 0: only our meters know of it, e.g. the
+    energy of a run that is billed under another service; its dollars are in other lines.
 
     Amounts in USD, at the rates of their days; None where no charge of the line has a rate, or a list price.
     """
@@ -102,6 +104,11 @@ def counted_parts(manifest: Manifest, *, allocated: bool = True) -> tuple[Part, 
     )
 
 
+def measured_parts(manifest: Manifest) -> tuple[Part, ...]:
+    """What our meters know of runs whose bill has come: use, energy and carbon of it count, money no longer."""
+    return tuple(p for p in manifest.parts if p.kind == "metered" and p.source in manifest.billed_runs)
+
+
 def ask(store: ChargeStore, question: Question) -> Answer:
     """Answer a question from the cubes, or from the rows where a dimension needs them."""
     if question.metric not in METRICS:
@@ -109,20 +116,44 @@ def ask(store: ChargeStore, question: Question) -> Answer:
     names = [*question.by, *(c.dimension for c in question.where)]
     for name in names:
         check_dimension(name)
-    parts = _touched(counted_parts(store.manifest(), allocated=question.allocated), question)
-    if any(name in ROW_DIMENSIONS for name in names):
-        table = (
-            f"(select *, cast(ChargePeriodStart as date) as x_Day, 1 as x_Rows from {store.rows_sql(parts)})"
-        )
-    else:
-        table = store.days_sql(parts)
+    manifest = store.manifest()
+    parts = _touched(counted_parts(manifest, allocated=question.allocated), question)
+    by_row = any(name in ROW_DIMENSIONS for name in names)
+    table = _table(store, parts, by_row=by_row)
     filtered = any(c.dimension in ROW_DIMENSIONS for c in question.where)
     whole = table if filtered else store.days_sql(parts)  # what is no line by line is in the cubes
+    measured = _touched(measured_parts(manifest), question)
+    if measured:
+        table = (
+            f"(select * from {table} union all by name {_measures(store, manifest, measured, by_row=by_row)})"
+        )
     fiscal = bool(set(names) & set(FISCAL))
     with store.connect(alone=fiscal) as engine:  # its function is of this question's calendar
         if fiscal:  # brings numpy along, which other questions need not wait for
             engine.create_function("fiscal", fiscal_names(question.calendar), ["DATE", "VARCHAR"], "VARCHAR")
         return _answer(engine, table, whole, question)
+
+
+def _table(store: ChargeStore, parts: Sequence[Part], *, by_row: bool) -> str:
+    if not by_row:
+        return store.days_sql(parts)
+    return f"(select *, cast(ChargePeriodStart as date) as x_Day, 1 as x_Rows from {store.rows_sql(parts)})"
+
+
+def _measures(store: ChargeStore, manifest: Manifest, parts: Sequence[Part], *, by_row: bool) -> str:
+    """SQL of metered lines without their money. What the bill's own lines state of a run, its meter says no more."""
+    nothing = [f"cast(0 as {MONEY}) as {column}" for column in MONEY_COLUMNS]
+    measures = []
+    for column in MEASURES:
+        stated = [
+            s for s, told in manifest.billed_runs.items() if column in told.get("stated", "").split(",")
+        ]
+        if stated:
+            measures.append(
+                f"case when list_contains({literals(stated)}, x_Source) then null else {column} end as {column}"
+            )
+    replaced = ", ".join([*nothing, *measures, "0 as x_Rows"])
+    return f"select * replace ({replaced}) from {_table(store, parts, by_row=by_row)}"
 
 
 def _answer(engine: Any, table: str, whole: str, question: Question) -> Answer:

@@ -69,7 +69,8 @@ CUBE_KEYS = (
     "ServiceProviderName",
     "SubAccountId",
 )
-CUBE_SUMS = (*MONEY_COLUMNS, "x_AcceleratorSeconds", "x_EnergyKwh", "x_CarbonKg")
+MEASURES = ("x_AcceleratorSeconds", "x_EnergyKwh", "x_CarbonKg")  # of use, beside its money
+CUBE_SUMS = (*MONEY_COLUMNS, *MEASURES)
 
 
 def missing_columns(present: set[str]) -> list[str]:

@@ -11,9 +11,10 @@ from shoestring.domain.units import money
 from shoestring.store.charges import PARQUET, Change, ChargeStore, Staged
 from shoestring.store.charges_engine import ident, literal
 from shoestring.store.charges_manifest import Part
-from shoestring.store.charges_schema import LABEL_COLUMNS
+from shoestring.store.charges_schema import LABEL_COLUMNS, MEASURES
 
-LABELS = tuple(LABEL_COLUMNS.values())
+ACCELERATOR = "x_AcceleratorType"  # bills seldom name it
+LABELS = (*LABEL_COLUMNS.values(), ACCELERATOR)
 COVERED = 0.9  # share of a run's metered time that bill lines must span before they count instead
 
 # A bill line is a run's if it names the run, or if it is of the run's machine at a time that the run held it.
@@ -31,6 +32,7 @@ class RunDrift:
     Attributes:
         covered: share of the metered time that bill lines span, 0..1.
         billed: whether the bill counts from now on (and the metered lines no longer).
+        stated: measures (columns) that the bill's own lines tell of the run, so that the meter's count no longer.
     """
 
     run_id: str
@@ -38,6 +40,7 @@ class RunDrift:
     billed_usd: Decimal
     covered: float
     billed: bool
+    stated: tuple[str, ...] = ()
 
     @property
     def drift_usd(self) -> Decimal:
@@ -69,12 +72,19 @@ def reconcile(store: ChargeStore) -> Reconciled:
         with store.connect() as engine, store.change() as change:
             metered = [p for p in change.manifest.parts if p.kind == "metered"]
             engine.execute(f"create temp table runs as {_runs_sql(store, metered)}")
-            engine.execute("create temp table matched (run_id varchar, usd decimal(38,12), seconds double)")
+            measures = ", ".join(f"{column} double" for column in MEASURES)
+            engine.execute(
+                f"create temp table matched (run_id varchar, usd decimal(38,12), seconds double, {measures})"
+            )
             for number, part in enumerate([p for p in change.manifest.parts if p.of_a_bill]):
                 labelled += _label(change, engine, part, stage / f"{number}.parquet")
             drifts = _drifts(engine)
             billed = {
-                f"shoestring/{d.run_id}": {"metered_usd": str(d.metered_usd), "billed_usd": str(d.billed_usd)}
+                f"shoestring/{d.run_id}": {
+                    "metered_usd": str(d.metered_usd),
+                    "billed_usd": str(d.billed_usd),
+                    "stated": ",".join(d.stated),
+                }
                 for d in drifts
                 if d.billed
             }
@@ -97,13 +107,13 @@ def _label(change: Change, engine: Any, part: Part, target: Path) -> int:
     file = change.store.folder / part.file
     table = change.store.rows_of_file(file, numbered=True)
     pairs = f"""select line.file_row_number as row, run.run_id, max({SECONDS}) as seconds,
-        any_value(line.EffectiveCost * line.x_UsdPerUnit) as usd
+        any_value(line.EffectiveCost * line.x_UsdPerUnit) as usd, {_any(MEASURES, "line.")}
       from {table} line join runs run on {SAME} group by 1, 2"""
     engine.execute(
         f"""create or replace temp table best as select row, arg_max(run_id, (seconds, run_id)) as run_id,
-              max(seconds) as seconds, any_value(usd) as usd from ({pairs}) group by row"""
+              max(seconds) as seconds, any_value(usd) as usd, {_any(MEASURES)} from ({pairs}) group by row"""
     )
-    engine.execute("insert into matched select run_id, usd, seconds from best")
+    engine.execute(f"insert into matched select run_id, usd, seconds, {', '.join(MEASURES)} from best")
     described = engine.execute(
         f"describe select * from read_parquet({literal(file)}, hive_partitioning=false)"
     ).fetchall()
@@ -123,19 +133,26 @@ def _label(change: Change, engine: Any, part: Part, target: Path) -> int:
 
 
 def _any_labels() -> str:
-    return ", ".join(f"any_value({ident(c)}) as {ident(c)}" for c in LABELS)
+    one = f"case when min({ACCELERATOR}) = max({ACCELERATOR}) then min({ACCELERATOR}) end as {ACCELERATOR}"
+    return f"{_any(tuple(LABEL_COLUMNS.values()))}, {one}"
+
+
+def _any(columns: Sequence[str], of: str = "") -> str:
+    return ", ".join(f"any_value({of}{ident(c)}) as {ident(c)}" for c in columns)
 
 
 def _drifts(engine: Any) -> list[RunDrift]:
+    told = ", ".join(f"count({column}) > 0 as {column}" for column in MEASURES)
     rows = engine.execute(
-        """with held as (
+        f"""with held as (
              select run_id, sum(usd) as usd, sum(epoch(ended) - epoch(began)) as seconds from runs group by 1),
-           found as (select run_id, sum(usd) as usd, sum(seconds) as seconds from matched group by 1)
-           select held.run_id, held.usd, coalesce(found.usd, 0), coalesce(found.seconds, 0), held.seconds
+           found as (select run_id, sum(usd) as usd, sum(seconds) as seconds, {told} from matched group by 1)
+           select held.run_id, held.usd, coalesce(found.usd, 0), coalesce(found.seconds, 0), held.seconds,
+             {", ".join(MEASURES)}
            from held left join found using (run_id) order by 1"""
     ).fetchall()
     drifts = []
-    for run_id, metered, billed, found_s, held_s in rows:
+    for run_id, metered, billed, found_s, held_s, *stated in rows:
         covered = min(1.0, found_s / held_s) if held_s > 0 else 0.0
         drifts.append(
             RunDrift(
@@ -144,6 +161,7 @@ def _drifts(engine: Any) -> list[RunDrift]:
                 billed_usd=money(billed),
                 covered=covered,
                 billed=covered >= COVERED,
+                stated=tuple(column for column, told in zip(MEASURES, stated, strict=True) if told),
             )
         )
     return drifts

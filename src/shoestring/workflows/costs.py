@@ -9,7 +9,7 @@ from typing import Any
 
 from shoestring.domain.errors import BadInput
 from shoestring.ledger.calendar import FiscalCalendar
-from shoestring.store.answers import Answer, Question, ask
+from shoestring.store.answers import Answer, Question, Row, ask
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import connect, literal
 from shoestring.store.dimensions import Condition
@@ -97,11 +97,17 @@ def answer_csv(answer: Answer) -> str:
     """An answer as CSV. Text cells that a spreadsheet would run as a formula get a leading apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow([*answer.by, "usd", "list_usd", "charges", "accelerator_hours", "energy_kwh"])
+    writer.writerow(
+        [*answer.by, "usd", "list_usd", "charges", "accelerator_hours", "energy_kwh", "carbon_kg"]
+    )
     for row in answer.rows:
         keys = [harmless(NONE if key is None else key) for key in row.keys]
-        writer.writerow([*keys, row.usd, row.list_usd, row.charges, row.accelerator_hours, row.energy_kwh])
+        writer.writerow([*keys, row.usd, row.list_usd, row.charges, *_measures(row)])
     return text.getvalue()
+
+
+def _measures(row: Row) -> tuple[float | None, float | None, float | None]:
+    return row.accelerator_hours, row.energy_kwh, row.carbon_kg
 
 
 def write_parquet(answer: Answer, path: Path) -> None:
@@ -110,17 +116,19 @@ def write_parquet(answer: Answer, path: Path) -> None:
     names = "".join(f'k{n} as "{name}", ' for n, name in enumerate(answer.by))
     with connect() as engine:
         engine.execute(
-            f"create table answer ({keys} usd decimal(38,12), list_usd decimal(38,12), charges bigint)"
+            f"create table answer ({keys} usd decimal(38,12), list_usd decimal(38,12), charges bigint, "
+            "accelerator_hours double, energy_kwh double, carbon_kg double)"
         )
-        marks = ", ".join("?" * (len(answer.by) + 3))
+        marks = ", ".join("?" * (len(answer.by) + 6))
         if answer.rows:
             engine.executemany(
                 f"insert into answer values ({marks})",  # noqa: S608 - marks are question marks
-                [[*row.keys, row.usd, row.list_usd, row.charges] for row in answer.rows],
+                [[*row.keys, row.usd, row.list_usd, row.charges, *_measures(row)] for row in answer.rows],
             )
         target = literal(path)
         engine.execute(
-            f"copy (select {names} usd, list_usd, charges from answer) to {target} (format parquet)"  # noqa: S608
+            f"copy (select {names} usd, list_usd, charges, accelerator_hours, energy_kwh, "  # noqa: S608 - our own names
+            f"carbon_kg from answer) to {target} (format parquet)"
         )
 
 

@@ -10,6 +10,7 @@ from shoestring.domain.lateness import Lateness
 from shoestring.domain.usage import CostPart
 from shoestring.ledger.baseline import BaselineCost
 from shoestring.ledger.data_prices import NO_DATA_PRICES, DataPrices
+from shoestring.ledger.provenance import utilization_of
 from shoestring.ledger.receipt import BILLED, AttemptLine, Cost, Receipt, receipt
 from shoestring.policies.lateness import lateness
 from shoestring.ports import Journal
@@ -94,6 +95,7 @@ def receipt_json(paid: Receipt) -> dict[str, Any]:
         "energy_kwh": energy.kwh,
         "energy_kind": energy.kind,
         "energy_covered": energy.covered,
+        "utilization": utilization_of(line.attempt for line in paid.attempts),
         "storage_usd_per_day": _usd(paid.storage_usd_per_day),
         "price_sources": [
             {

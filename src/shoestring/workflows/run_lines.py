@@ -9,6 +9,7 @@ from typing import Any
 from shoestring.domain.units import money
 from shoestring.domain.usage import CostPart
 from shoestring.ledger.budgets import Spending
+from shoestring.ledger.provenance import utilization_of
 from shoestring.ledger.receipt import Receipt
 
 LABELS = ("team", "project", "experiment", "model", "dataset", "user")
@@ -101,6 +102,7 @@ def run_line_json(line: RunLine) -> dict[str, Any]:
         "held_hours": paid.held_s / 3600,
         "energy_kwh": paid.energy.kwh,
         "energy_covered": paid.energy.covered,
+        "utilization": utilization_of(a.attempt for a in paid.attempts),
         "unrated_usages": len(paid.unrated),
     }
 

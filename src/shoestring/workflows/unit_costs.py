@@ -13,6 +13,7 @@ from shoestring.ledger.unit_costs import (
     UNITS,
     RunWork,
     UnitCost,
+    Use,
     beats_of,
     leaderboard,
     measure_of,
@@ -99,6 +100,12 @@ def works(store: ChargeStore, receipts: Sequence[Receipt], question: Question) -
         store, Question(by=("run",), metric=question.metric, where=(*question.where, *PRICES_OF_WORK))
     )
     dollars = {row.keys[0]: row.usd for row in answer.rows}
+    uses = {
+        row.keys[0]: Use(
+            accelerator_hours=row.accelerator_hours, energy_kwh=row.energy_kwh, carbon_kg=row.carbon_kg
+        )
+        for row in answer.rows
+    }
     return [
         RunWork(
             run_id=paid.run_id,
@@ -106,6 +113,7 @@ def works(store: ChargeStore, receipts: Sequence[Receipt], question: Question) -
             usd=None if paid.unrated else dollars.get(paid.run_id),
             beats=beats_of(paid),
             tracked={} if (known := tracked.get(paid.run_id)) is None else known.metrics,
+            use=uses.get(paid.run_id, Use()),
         )
         for paid in receipts
         if _within(paid, question) and (paid.run_id in dollars or not question.where)
@@ -143,6 +151,8 @@ def unit_costs_json(by: Sequence[str], unit: str, lines: Sequence[UnitCost]) -> 
                 "units": line.units,
                 "usd_per_unit": line.usd_per_unit,
                 "units_per_usd": line.units_per_usd,
+                **asdict(line.use),
+                "kwh_per_unit": line.kwh_per_unit,
             }
             for line in lines
         ],

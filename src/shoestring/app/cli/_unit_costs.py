@@ -69,6 +69,9 @@ def _show(question: Question, unit: str, lines: Sequence[UnitCost], *, ranked: b
     short = unit.removeprefix(POINT)
     for name in ("RUNS", "$", f"{short} PER $" if ranked else f"$ PER {short}", short.upper()):
         table.add_column(printable(name), justify="right")
+    energy = not ranked and any(line.kwh_per_unit is not None for line in lines)
+    if energy:
+        table.add_column(printable(f"kWh PER {short}"), justify="right")
     shown = lines if question.limit is None else lines[: question.limit]
     for line in shown:
         ratio = line.units_per_usd if ranked else line.usd_per_unit
@@ -78,6 +81,7 @@ def _show(question: Question, unit: str, lines: Sequence[UnitCost], *, ranked: b
             _number(None if line.usd is None else float(line.usd), ",.2f"),
             _number(ratio, ",.6g"),
             _number(line.units, ",.6g"),
+            *([_number(line.kwh_per_unit, ",.4g")] if energy else []),
         )
     out.print(table)
     if not lines:

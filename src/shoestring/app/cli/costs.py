@@ -122,12 +122,23 @@ def _show(question: Question, answer: Answer) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in answer.by:
         table.add_column(name.upper())
-    for name in ("$", "SHARE", "LIST $", "CHARGES"):
+    told = [row for row in answer.rows if row.charges]  # the rest has no cost, only what meters know of it
+    hours = any(row.accelerator_hours for row in told)
+    energy = any(row.energy_kwh is not None for row in told)
+    for name in (
+        "$",
+        "SHARE",
+        "LIST $",
+        "CHARGES",
+        *(["ACCEL h"] if hours else []),
+        *(["kWh"] if energy else []),
+    ):
         table.add_column(name, justify="right")
-    for row in answer.rows:
+    for row in told:
         share = f"{row.usd / answer.total_usd:.1%}" if answer.total_usd and row.usd is not None else ""
         keys = [NONE if key is None else printable(key) for key in row.keys]
-        table.add_row(*keys, _dollars(row.usd), share, _dollars(row.list_usd), f"{row.charges:,}")
+        use = [_number(row.accelerator_hours)] * hours + [_number(row.energy_kwh)] * energy
+        table.add_row(*keys, _dollars(row.usd), share, _dollars(row.list_usd), f"{row.charges:,}", *use)
     out.print(table)
     if answer.more_rows:
         out.print(Text(f"  and {answer.more_rows} more lines (--limit 0 shows all)", "dim"))
@@ -139,10 +150,27 @@ def _show(question: Question, answer: Answer) -> None:
             "dim",
         )
     )
+    if use_told := _use_told(answer):
+        out.print(Text(f"  {use_told}", "dim"))
     for currency, total in answer.unconverted.items():
         out.print(
             Text(f"  and {total:,.2f} {printable(currency)} without a rate, in no sum (--rates)", "yellow")
         )
+
+
+def _use_told(answer: Answer) -> str:
+    """What was used, billed or not; empty where nothing is known."""
+    sums = {
+        "accelerator hours": [r.accelerator_hours for r in answer.rows],
+        "kWh": [r.energy_kwh for r in answer.rows],
+        "kg CO2e": [r.carbon_kg for r in answer.rows],
+    }
+    known = {name: sum(v for v in values if v is not None) for name, values in sums.items() if any(values)}
+    return "metered or stated: " + ", ".join(f"{v:,.4g} {name}" for name, v in known.items()) if known else ""
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:,.4g}"
 
 
 def _dollars(amount: Decimal | None) -> str:
