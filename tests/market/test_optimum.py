@@ -108,3 +108,19 @@ def test_it_equals_the_referees(zones: int) -> None:
         assert optimum_usd(known, up, ends) == pytest.approx(
             referee.optimum_multi(theirs, up, ends), abs=1e-9
         )
+
+
+def test_moves_between_pairs_of_zones_may_cost_differently() -> None:
+    """Spot is up in zone 0, then in zones 1 and 2; the move to the dearer zone 2 costs a tenth of that to zone 1."""
+    up = np.array([[True, False, False], [True, False, False], [False, True, True], [False, True, True]])
+    known = market(3, work_s=4 * 600 - 2 * 120)  # four steps, two of them begin with a restart
+    moves = ((0.0, 1.0, 0.1), (1.0, 0.0, 1.0), (0.1, 1.0, 0.0))
+    hours = 2 * (1.0 + 1.2) / 6  # two steps at 1.0 $/h and two at 1.2 $/h
+    assert optimum_usd(replace(known, move_usd=moves), up, [4]) == [pytest.approx(hours + 0.1)]
+    nearer = ((0.0, 0.01, 0.1), (0.01, 0.0, 0.1), (0.1, 0.1, 0.0))
+    assert optimum_usd(replace(known, move_usd=nearer), up, [4]) == [pytest.approx(2 * 2.1 / 6 + 0.01)]
+
+
+def test_prices_cover_the_same_steps_and_zones() -> None:
+    with pytest.raises(ValueError, match=r"prices of shape \(3, 1\) for availability of \(4, 1\)"):
+        optimum_usd(market(), np.ones((4, 1), bool), [4], spot_prices=np.ones((3, 1)))

@@ -2,13 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoestring.market.traces import Trace, parse_availability, parse_prices, same_grid
+from shoestring.market.traces import Trace, overlapping, parse_availability, parse_prices, same_grid
 
 
 def a_trace(states: str, gap_s: float = 600.0, prices: list[float] | None = None) -> Trace:
@@ -166,3 +168,47 @@ def test_zones_fit_together_only_on_one_grid() -> None:
 def test_any_other_json_is_refused_in_words(data: object) -> None:
     with pytest.raises(ValueError):
         parse_availability(json.dumps({"metadata": {"gap_seconds": data}, "data": data}), "z")
+
+
+@pytest.mark.parametrize("gap_s", [0.0, -1.0, math.inf, math.nan])
+def test_samples_need_a_distance(gap_s: float) -> None:
+    with pytest.raises(ValueError, match=r"z: gap of .* positive distance"):
+        a_trace("##", gap_s)
+
+
+def test_a_price_without_changes_never_changes() -> None:
+    assert a_trace("##").next_price_change_s(5.0) == math.inf
+    assert a_trace("##", prices=[1.0, 1.0]).next_price_change_s(5.0) == math.inf
+    assert a_trace("##", prices=[1.0, 2.0]).next_price_change_s(5.0) == 600.0
+
+
+def dated(states: str, hour: float, zone: str, gap_s: float = 600.0) -> Trace:
+    start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
+    return replace(a_trace(states, gap_s), zone=zone, start=start)
+
+
+def test_dated_traces_are_cut_to_the_time_that_all_of_them_cover() -> None:
+    early = replace(dated("##..#", 0, "a"), price_usd_per_hour=np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
+    late = dated("#.#.#", 1 / 3, "b")  # two samples later
+    first, second = overlapping([early, late])
+    assert first.available.tolist() == [False, False, True] and second.available.tolist() == [
+        True,
+        False,
+        True,
+    ]
+    assert first.price_usd_per_hour is not None and first.price_usd_per_hour.tolist() == [3.0, 4.0, 5.0]
+    assert second.price_usd_per_hour is None and first.start == second.start == late.start
+
+
+def test_traces_without_dates_stay_as_they_are() -> None:
+    pair = (a_trace("##"), a_trace("#.#"))
+    assert overlapping(pair) == pair
+
+
+def test_traces_that_can_not_be_laid_side_by_side_are_refused() -> None:
+    with pytest.raises(ValueError, match="z says no dates, a does"):
+        overlapping([dated("##", 0, "a"), a_trace("##")])
+    with pytest.raises(ValueError, match="different gaps"):
+        overlapping([dated("##", 0, "a"), dated("##", 0, "b", 60.0)])
+    with pytest.raises(ValueError, match="no time is covered by all traces: b begins at 2026-01-01T01:00"):
+        overlapping([dated("##", 0, "a"), dated("##", 1, "b")])

@@ -34,3 +34,9 @@ def test_what_can_not_be_is_refused(save_s: float, lifetime_s: float) -> None:
 
 def test_a_slow_save_never_takes_more_than_a_fifth_of_the_time() -> None:
     assert interval_s(600.0, 1000.0) == 2400.0
+
+
+def test_where_instances_die_before_a_save_is_over_every_lifetime_is_saved() -> None:
+    """A save of 100 s at a mean life of 50 s and less: Daly's rule has no root there."""
+    assert interval_s(100.0, 50.0) == interval_s(100.0, 40.0) == 400.0  # no more than a fifth of the time
+    assert interval_s(100.0, 5000.0) == pytest.approx(934.44, abs=0.01)
