@@ -29,13 +29,23 @@ CUBE_LEAST = 20_000  # below so many rows the rows themselves are as quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """What a file holds: its rows, and billed and effective cost by currency, as decimal text."""
+
+    rows: int
+    billed: dict[str, str]
+    effective: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
-    """A Parquet file waiting to become the charges of one period and source."""
+    """A Parquet file waiting to become the charges of one period and source. ``sums``: if they are known."""
 
     period: str
     source: str
     kind: str
     path: Path
+    sums: Sums | None = None
 
 
 class ChargeStore:
@@ -128,17 +138,17 @@ class Change:
         target.parent.mkdir(parents=True, exist_ok=True)
         staged.path.replace(target)
         _sync(target)
-        rows, billed, effective = self._sums(target)
+        sums = staged.sums or self._sums(target)
         part = Part(
             period=staged.period,
             source=staged.source,
             kind=staged.kind,
             file=name,
-            cube=self._cube(target, name, rows),
-            rows=rows,
+            cube=self._cube(target, name, sums.rows),
+            rows=sums.rows,
             import_id=import_id,
-            billed=billed,
-            effective=effective,
+            billed=sums.billed,
+            effective=sums.effective,
         )
         self.drop(staged.period, staged.source, staged.kind)
         self.manifest = replace(self.manifest, parts=(*self.manifest.parts, part))
@@ -180,22 +190,25 @@ class Change:
         self._sweep()
         return self.manifest
 
-    def _sums(self, file: Path) -> tuple[int, dict[str, str], dict[str, str]]:
+    def _sums(self, file: Path) -> Sums:
         rows = self.engine.execute(
             "select coalesce(BillingCurrency, '?'), count(*), coalesce(sum(BilledCost), 0), "
             f"coalesce(sum(EffectiveCost), 0) from {literal(file)} group by 1 order by 1"
         ).fetchall()
-        billed = {currency: str(total) for currency, _, total, _ in rows}
-        effective = {currency: str(total) for currency, _, _, total in rows}
-        return sum(count for _, count, _, _ in rows), billed, effective
+        return Sums(
+            rows=sum(count for _, count, _, _ in rows),
+            billed={currency: str(total) for currency, _, total, _ in rows},
+            effective={currency: str(total) for currency, _, _, total in rows},
+        )
 
     def _cube(self, file: Path, name: str, rows: int) -> str | None:
         """Sum a part by day and cube keys into a file of its own; None where that is no gain."""
         if rows < CUBE_LEAST:
             return None
         cube = self.store.folder / (made := name.removesuffix(".parquet") + ".cube")
-        present = {r[0] for r in self.engine.execute(f"describe select * from {literal(file)}").fetchall()}
         same = self._constants(file)
+        described = self.engine.execute(f"describe select * from {literal(file)}").fetchall()
+        present = {name for name, *_ in described if same.get(name) != "null"}  # readers see nulls
         keys = ", ".join(
             f"cast({same[k]} as {STORE_COLUMNS[k]}) as {ident(k)}" if k in same else ident(k)
             for k in CUBE_KEYS

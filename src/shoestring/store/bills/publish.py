@@ -12,7 +12,7 @@ from shoestring.store.bills.adjust import adjustment_sql
 from shoestring.store.bills.format import Format
 from shoestring.store.bills.source import Source
 from shoestring.store.bills.staging import PROBLEM
-from shoestring.store.charges import PARQUET, Change, ChargeStore, Staged
+from shoestring.store.charges import PARQUET, Change, ChargeStore, Staged, Sums
 from shoestring.store.charges_engine import ident, literal, literals
 from shoestring.store.charges_manifest import Delivery, Part
 from shoestring.store.dimensions import CREDIT, UNALLOCATED
@@ -60,22 +60,16 @@ def publish(
     invoice: Decimal | None = None,
 ) -> Imported:
     everything = f"read_parquet({literals([str(p) for p in staged])}, union_by_name=true)"
-    counts = engine.execute(
-        f"""select date_trunc('month', BillingPeriodStart) as month, x_Source, {PROBLEM} is null as good,
-              coalesce(BillingCurrency, '?'), count(*), coalesce(sum(BilledCost), 0),
-              coalesce(sum(EffectiveCost), 0)
-            from {everything} group by 1, 2, 3, 4 order by 1, 2, 3, 4"""
-    ).fetchall()
-    rows = sum(count for *_, count, _, _ in counts)
-    bad = sum(count for _, _, good, _, count, _, _ in counts if not good)
-    places = list(dict.fromkeys((f"{month:%Y-%m}", source) for month, source, good, *_ in counts if good))
+    held = _held(engine, everything)
+    good = [h for h in held if h.good]
+    rows, bad = sum(h.rows for h in held), sum(h.rows for h in held if not h.good)
     torn = torn_lines(engine, [source for source, _ in sources])
     if rows + torn == 0:
         raise BadInput(
             f"{sources[0][0].path}: a header and no rows", next_step="import it again when it has some"
         )
     misencoded = torn_lines(engine, [s for s, _ in sources], "INVALID ENCODING")
-    pieces = _split(engine, everything, places, staged, stage, bad)
+    pieces = _split(engine, everything, _places(good), staged, stage, bad)
     quarantine = _quarantine(engine, sources, staged, stage, bad, torn)
     with store.change() as change:
         before = change.manifest.parts
@@ -106,9 +100,48 @@ def publish(
         before_credits=before_credits,
         formats=tuple(sorted({form.title for _, form in sources})),
         misencoded=misencoded,
-        billed=_by_currency((currency, billed) for _, _, good, currency, _, billed, _ in counts if good),
-        effective=_by_currency((currency, spent) for _, _, good, currency, _, _, spent in counts if good),
+        billed=_by_currency((h.currency, h.billed) for h in good),
+        effective=_by_currency((h.currency, h.effective) for h in good),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What was read of one month (its first day), source and currency, good rows or bad ones."""
+
+    month: datetime | None
+    source: str
+    good: bool
+    currency: str
+    rows: int
+    billed: Decimal
+    effective: Decimal
+
+
+def _held(engine: Any, everything: str) -> list[_Held]:
+    counts = engine.execute(
+        f"""select date_trunc('month', BillingPeriodStart) as month, x_Source as source, {PROBLEM} is null as good,
+              coalesce(BillingCurrency, '?') as currency, count(*) as rows,
+              coalesce(sum(BilledCost), 0) as billed, coalesce(sum(EffectiveCost), 0) as effective
+            from {everything} group by 1, 2, 3, 4 order by 1, 2, 3, 4"""
+    )
+    names = [name for name, *_ in counts.description]
+    return [_Held(**dict(zip(names, row, strict=True))) for row in counts.fetchall()]
+
+
+def _places(good: Iterable[_Held]) -> dict[tuple[str, str], Sums]:
+    """Month and source of good rows -> what they hold."""
+    places: dict[tuple[str, str], list[_Held]] = {}
+    for held in good:
+        places.setdefault((f"{held.month:%Y-%m}", held.source), []).append(held)
+    return {
+        place: Sums(
+            rows=sum(h.rows for h in here),
+            billed={h.currency: str(h.billed) for h in here},
+            effective={h.currency: str(h.effective) for h in here},
+        )
+        for place, here in places.items()
+    }
 
 
 def _by_currency(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
@@ -121,7 +154,7 @@ def _by_currency(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
 def _split(
     engine: Any,
     everything: str,
-    places: list[tuple[str, str]],
+    places: dict[tuple[str, str], Sums],
     staged: list[Path],
     stage: Path,
     bad: int,
@@ -135,7 +168,7 @@ def _split(
             f"to {literal(in_order)} {PARQUET}"
         )
         everything = f"read_parquet({literal(in_order)})"
-    for number, (period, source) in enumerate(places):
+    for number, ((period, source), sums) in enumerate(places.items()):
         start = f"timestamp {literal(f'{period}-01')}"
         target = stage / f"piece-{number}.parquet"
         if len(places) == 1 and len(staged) == 1 and not bad:
@@ -146,7 +179,7 @@ def _split(
                 f"and BillingPeriodStart >= {start} and BillingPeriodStart < {start} + interval 1 month "
                 f"and x_Source = {literal(source)}) to {literal(target)} {PARQUET}"
             )
-        pieces.append(Staged(period=period, source=source, kind="bill", path=target))
+        pieces.append(Staged(period=period, source=source, kind="bill", path=target, sums=sums))
     return pieces
 
 

@@ -59,20 +59,20 @@ def staging_sql(
         rates: name of a table (currency, day, usd_per_unit) of dated exchange rates; None if there are none.
     """
     raw = raw_expressions(source, form, given)
-    typed = {name: _typed(name, sql, given) for name, sql in raw.items()}
     kept = _kept_headers(source, form, raw)
-    tagged = "Tags" in raw
-    found = f"json_extract_string({typed['Tags']}, {keys.paths})" if tagged else "null"
-    inner = [f"{sql} as {ident(name)}" for name, sql in typed.items()]
-    inner += [f"{ident(header)} as {ident(name)}" for header, name in kept.items()]
-    inner += [
-        f"{found} as x_Found",
-        f"case {_problems(raw, typed)} end as {PROBLEM}",
-    ]
-    passed = [f"staged.{ident(n)}" for n in (*typed, *kept.values()) if n not in COMPLETED]
+    text = {name: ident(f"raw {name}") for name in raw}
+    typed = [f"{_typed(name, sql, given)} as {ident(name)}" for name, sql in text.items()]
+    found = f"json_extract_string(Tags, {keys.paths})" if "Tags" in raw else "null"
+    passed = [f"staged.{ident(n)}" for n in (*raw, *kept.values()) if n not in COMPLETED]
     outer = [*passed, *_labels(raw, keys), *_completions(raw, given, rated=rates is not None)]
     outer += [f"{literal(import_id)} as x_Import", f"staged.{PROBLEM}"]
-    return f"""select {", ".join(outer)} from (select {", ".join(inner)} from {source.sql}) staged
+    # Layer upon layer: the engine works an expression out wherever it stands, but a column only once.
+    untyped = [f"{sql} as {text[name]}" for name, sql in raw.items()]
+    untyped += [f"{ident(header)} as {ident(name)}" for header, name in kept.items()]
+    return f"""select {", ".join(outer)} from (
+        select *, {found} as x_Found, case {_problems(text)} end as {PROBLEM} from (
+        select *, {", ".join(typed)} from (
+        select {", ".join(untyped)} from {source.sql}))) staged
         {_rate_join(raw, given, rates)}"""
 
 
@@ -141,8 +141,8 @@ def _typed(name: str, sql: str, given: Given) -> str:
         return f"try_cast({_number(sql, given)} as {MONEY})"
     if kind == MONEY:
         dollars = f"replace(replace(trim(cast({sql} as varchar)), '$', ''), ',', '')"  # $10,000.00
-        return f"""case when starts_with(cast({sql} as varchar), '$') then try_cast({dollars} as {MONEY})
-            else try_cast({sql} as {MONEY}) end"""
+        return f"""coalesce(try_cast({sql} as {MONEY}),
+            case when starts_with(cast({sql} as varchar), '$') then try_cast({dollars} as {MONEY}) end)"""
     if kind == "DOUBLE":
         return f"try_cast({sql} as double)"
     if kind == "TIMESTAMP":
@@ -163,8 +163,10 @@ def _moment(sql: str, given: Given) -> str:
     with_offset = f"(try_cast({sql} as timestamptz) at time zone 'UTC')"
     if given.date_formats:
         return f"coalesce({parsed}, {with_offset})"
-    return f"""case when contains({text}, '/') then {parsed}
-        when length({text}) <= 20 then coalesce(try_cast({sql} as timestamp), {parsed})
+    # The usual way comes first: a case whose first branch takes all rows costs nothing.
+    return f"""case when strlen({text}) <= 20 and not contains({text}, '/')
+          then coalesce(try_cast({sql} as timestamp), {parsed})
+        when contains({text}, '/') then {parsed}
         else coalesce({with_offset}, {parsed}) end"""
 
 
@@ -186,24 +188,28 @@ def _number(sql: str, given: Given) -> str:
     return f"case when regexp_full_match({bare}, '{whole}') then {sign} || {plain_digits} end"
 
 
-def _problems(raw: Mapping[str, str], typed: Mapping[str, str]) -> str:
-    """Why a row can't be a charge: an amount or moment that can't be read, or none at all."""
+def _problems(text: Mapping[str, str]) -> str:
+    """Why a row can't be a charge: an amount or moment that can't be read, or none at all.
+
+    Args:
+        text: column -> SQL of its value as it was written; under its own name it is typed.
+    """
     unread = [
-        f"when {raw[name]} is not null and {typed[name]} is null "
-        f"then {literal(f'{name} can not be read: ')} || cast({raw[name]} as varchar)"
+        f"when {text[name]} is not null and {ident(name)} is null "
+        f"then {literal(f'{name} can not be read: ')} || cast({text[name]} as varchar)"
         for name in CHECKED
-        if name in raw
+        if name in text
     ]
-    amount = f"{raw['BilledCost']} is null" if "BilledCost" in raw else "true"
-    moments = [raw[n] for n in ("ChargePeriodStart", "BillingPeriodStart") if n in raw] or ["null"]
+    amount = f"{text['BilledCost']} is null" if "BilledCost" in text else "true"
+    moments = [text[n] for n in ("ChargePeriodStart", "BillingPeriodStart") if n in text] or ["null"]
     lacking = [
         f"when {amount} then 'no BilledCost'",
-        f"when coalesce({', '.join(f'cast({m} as varchar)' for m in moments)}) is null "
-        "then 'no ChargePeriodStart'",
+        f"when {' and '.join(f'{m} is null' for m in moments)} then 'no ChargePeriodStart'",
     ]
-    if "ChargePeriodEnd" in typed and "ChargePeriodStart" in typed:
-        backwards = f"{typed['ChargePeriodEnd']} < {typed['ChargePeriodStart']}"
-        lacking.append(f"when {backwards} then 'ChargePeriodEnd before ChargePeriodStart'")
+    if "ChargePeriodEnd" in text and "ChargePeriodStart" in text:
+        lacking.append(
+            "when ChargePeriodEnd < ChargePeriodStart then 'ChargePeriodEnd before ChargePeriodStart'"
+        )
     return " ".join((*unread, *lacking))
 
 
@@ -218,7 +224,6 @@ COMPLETED = (
     "x_CostBasis",
     "x_Market",
     "x_Source",
-    "x_AdjustsPeriod",
     *LABEL_COLUMNS.values(),
 )
 
@@ -265,7 +270,6 @@ def _completions(raw: Mapping[str, str], given: Given, *, rated: bool) -> list[s
         "x_CostBasis": f"coalesce({have('x_CostBasis')}, 'billed')",
         "x_Market": f"coalesce({have('x_Market')}, {market})",
         "x_Source": f"coalesce({have('x_Source')}, {issuer} || '/' || {account})",
-        "x_AdjustsPeriod": have("x_AdjustsPeriod"),
         "x_UsdPerUnit": f"case when {currency} = 'USD' then 1 else {foreign} end",
     }
     return [f"cast({sql} as {STORE_COLUMNS[name]}) as {ident(name)}" for name, sql in made.items()]
@@ -278,6 +282,6 @@ def _labels(raw: Mapping[str, str], keys: TagKeys) -> list[str]:
         values = [f"nullif(staged.{ident(column)}, '')"] if column in raw else []
         if "Tags" in raw:
             values += [f"nullif(x_Found[{place}], '')" for place in keys.places[label]]
-        value = f"coalesce({', '.join(values)})" if values else "null"
-        made.append(f"cast({value} as varchar) as {ident(column)}")
+        if values:  # a column that would be all null is not written: readers see nulls
+            made.append(f"cast(coalesce({', '.join(values)}) as varchar) as {ident(column)}")
     return made

@@ -51,7 +51,10 @@ def tags_json(column: str) -> str:
         key := trim(split_part(p, '=', 1)), value := trim(substr(p, strpos(p, '=') + 1))))"""
     equations = f"cast(to_json(map_from_entries({split})) as varchar)"
     unread = f"cast(to_json(struct_pack({UNREAD} := {text})) as varchar)"
-    return f"""case when {text} is null or {text} in ('', '-') then null
+    given = f"cast({column} as varchar)"
+    usual = f"starts_with({given}, '{{') and ends_with({given}, '}}') and json_valid({given})"
+    return f"""case when {usual} then {given}
+        when {text} is null or {text} in ('', '-') then null
         when {text} like '[%' then coalesce(try({listed}), {unread})
         when json_valid({braced}) and {braced} like '{{%' then {braced}
         when regexp_full_match({text}, {literal(EQUATIONS)}) then coalesce(try({equations}), {unread})
