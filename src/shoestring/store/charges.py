@@ -67,11 +67,11 @@ class ChargeStore:
         """SQL that gives the charges of ``parts``, with every store column (null where a file has none)."""
         return self._read([p.file for p in parts])
 
-    def rows_of_file(self, path: Path, *, numbered: bool = False) -> str:
-        """The same for one file; with ``file_row_number`` if ``numbered``."""
-        paths = literals([str(self._schema_file(cube=False)), str(path)])
-        number = ", file_row_number=true" if numbered else ""
-        return f"read_parquet({paths}, union_by_name=true, hive_partitioning=false{number})"
+    def rows_of_files(self, paths: Sequence[str], *, numbered: bool = False) -> str:
+        """The same for files; with ``filename`` and ``file_row_number`` if ``numbered``."""
+        listed = literals([str(self._schema_file(cube=False)), *paths])
+        numbers = ", filename=true, file_row_number=true" if numbered else ""
+        return f"read_parquet({listed}, union_by_name=true, hive_partitioning=false{numbers})"
 
     def days_sql(self, parts: Sequence[Part]) -> str:
         """SQL that gives the charges of ``parts`` by day (``x_Day``) and cube keys, with ``x_Rows``.

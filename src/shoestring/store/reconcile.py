@@ -72,11 +72,7 @@ def reconcile(store: ChargeStore) -> Reconciled:
         with store.connect() as engine, store.change() as change:
             metered = [p for p in change.manifest.parts if p.kind == "metered"]
             engine.execute(f"create temp table runs as {_runs_sql(store, metered)}")
-            measures = ", ".join(f"{column} double" for column in MEASURES)
-            engine.execute(
-                f"create temp table matched (run_id varchar, usd decimal(38,12), seconds double, {measures})"
-            )
-            for number, part in enumerate([p for p in change.manifest.parts if p.of_a_bill]):
+            for number, part in enumerate(_match(change, engine)):
                 labelled += _label(change, engine, part, stage / f"{number}.parquet")
             drifts = _drifts(engine)
             billed = {
@@ -88,8 +84,9 @@ def reconcile(store: ChargeStore) -> Reconciled:
                 for d in drifts
                 if d.billed
             }
-            change.manifest = replace(change.manifest, billed_runs=billed)
-            change.commit()
+            if labelled or change.manifest.billed_runs != billed:
+                change.manifest = replace(change.manifest, billed_runs=billed)
+                change.commit()
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     return Reconciled(runs=tuple(drifts), lines_labelled=labelled)
@@ -102,18 +99,26 @@ def _runs_sql(store: ChargeStore, metered: Sequence[Part]) -> str:
       from {store.rows_sql(metered)} where x_UsageId like '%/compute' group by x_RunId, ResourceId"""
 
 
-def _label(change: Change, engine: Any, part: Part, target: Path) -> int:
-    """Remember what matches in a part, and write the runs' labels into lines that lack them."""
-    file = change.store.folder / part.file
-    table = change.store.rows_of_file(file, numbered=True)
-    pairs = f"""select line.file_row_number as row, run.run_id, max({SECONDS}) as seconds,
+def _match(change: Change, engine: Any) -> list[Part]:
+    """Remember which run each bill line is of, as the table ``matched``; the parts with such lines."""
+    parts = {str(change.store.folder / p.file): p for p in change.manifest.parts if p.of_a_bill}
+    lines = change.store.rows_of_files(list(parts), numbered=True)
+    pairs = f"""select line.filename as file, line.file_row_number as row, run.run_id, max({SECONDS}) as seconds,
         any_value(line.EffectiveCost * line.x_UsdPerUnit) as usd, {_any(MEASURES, "line.")}
-      from {table} line join runs run on {SAME} group by 1, 2"""
+      from {lines} line join runs run on {SAME} group by 1, 2, 3"""
     engine.execute(
-        f"""create or replace temp table best as select row, arg_max(run_id, (seconds, run_id)) as run_id,
-              max(seconds) as seconds, any_value(usd) as usd, {_any(MEASURES)} from ({pairs}) group by row"""
+        f"""create temp table matched as select file, row, arg_max(run_id, (seconds, run_id)) as run_id,
+              max(seconds) as seconds, cast(any_value(usd) as decimal(38,12)) as usd, {_any(MEASURES)}
+            from ({pairs}) group by 1, 2"""
     )
-    engine.execute(f"insert into matched select run_id, usd, seconds, {', '.join(MEASURES)} from best")
+    found = {file for (file,) in engine.execute("select distinct file from matched").fetchall()}
+    return [part for file, part in parts.items() if file in found]
+
+
+def _label(change: Change, engine: Any, part: Part, target: Path) -> int:
+    """Write the runs' labels into lines of a part that lack them."""
+    file = str(change.store.folder / part.file)
+    table = change.store.rows_of_files([file], numbered=True)
     described = engine.execute(
         f"describe select * from read_parquet({literal(file)}, hive_partitioning=false)"
     ).fetchall()
@@ -121,8 +126,9 @@ def _label(change: Change, engine: Any, part: Part, target: Path) -> int:
     labels = [f"coalesce(line.{ident(c)}, run.{ident(c)}) as {ident(c)}" for c in LABELS]
     lacking = " or ".join(f"(line.{ident(c)} is null and run.{ident(c)} is not null)" for c in LABELS)
     of_runs = f"select run_id, {_any_labels()} from runs group by run_id"
-    joined = f"""{table} line left join best on best.row = line.file_row_number
-        left join ({of_runs}) run on run.run_id = best.run_id"""
+    joined = f"""{table} line
+        left join matched on matched.file = {literal(file)} and matched.row = line.file_row_number
+        left join ({of_runs}) run on run.run_id = matched.run_id"""
     ((count,),) = engine.execute(f"select count(*) from {joined} where {lacking}").fetchall()
     if count:
         body = ", ".join([*others, *labels])

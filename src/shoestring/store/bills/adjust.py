@@ -66,7 +66,7 @@ def adjustment_sql(change: Change, restated: Staged, import_id: str, now: dateti
     sums = ", ".join(f"cast(sum(sign * {ident(s)}) as {STORE_COLUMNS[s]}) as {ident(s)}" for s in SUMS)
     columns = ", ".join(ident(c) for c in (*IDENTITY, *SUMS))
     store = change.store
-    new = f"select 1 as sign, {columns} from {store.rows_of_file(restated.path)}"
+    new = f"select 1 as sign, {columns} from {store.rows_of_files([str(restated.path)])}"
     old = f"select -1 as sign, {columns} from {store.rows_sql(booked)}"
     changed = " or ".join(f"coalesce({ident(m)}, 0) <> 0" for m in MONEY_COLUMNS)
     year, month = (int(part) for part in target.split("-"))
