@@ -49,10 +49,12 @@ bench: venv
 	  echo "== $$script"; $(BIN)/python $$script --json out/bench/$$(basename $$script .py).json || exit 1; \
 	done
 
-# Long fault campaigns, seeds printed; takes hours. The swarm's ten thousand run-days go on where they were cut short.
+# Long fault campaigns, seeds printed; takes hours. The swarm's ten thousand run-days, and the ledger's
+# million steps, go on where they were cut short.
 soak: venv
 	$(BIN)/python -m tests.swarm.soak --days 10000
-	SHOESTRING_SOAK=20 SHOESTRING_LEDGER_EXAMPLES=1000 $(BIN)/pytest -m 'soak or not soak' -s --timeout 36000 \
+	$(BIN)/python -m tests.store.soak --steps 1000000
+	SHOESTRING_SOAK=20 $(BIN)/pytest -m 'soak or not soak' -s --timeout 36000 \
 	  tests/faults tests/contract tests/training tests/jobfile tests/store
 
 # Branch coverage of the rooms that decide about money and lives.

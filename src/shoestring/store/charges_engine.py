@@ -23,7 +23,7 @@ def connect(folder: Path | None = None, *, alone: bool = False) -> Any:
     """
     if folder is None or alone:
         return _engine(folder)
-    return _in_utc(_shared_engine(os.getpid(), folder).cursor())
+    return _shared_engine(os.getpid(), folder).cursor()
 
 
 @functools.lru_cache(maxsize=4)
@@ -49,12 +49,7 @@ def _engine(folder: Path | None) -> Any:
     if folder is not None:
         settings["temp_directory"] = str(folder)
     engine = duckdb.connect(":memory:", config=settings)
-    engine.execute("load icu")
-    return _in_utc(engine)
-
-
-def _in_utc(engine: Any) -> Any:
-    engine.execute("set TimeZone = 'UTC'")
+    engine.execute("load icu; set global TimeZone = 'UTC'")
     return engine
 
 
