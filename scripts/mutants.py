@@ -1,6 +1,6 @@
 """Do the tests notice? Small faults are put into the code, one at a time, and the tests that run its line are run.
 
-    python scripts/mutants.py ledger [supervisor ...] [--sample N] [--seed S] [--again]
+    python scripts/mutants.py ledger [supervisor ...] [--sample N] [--seed S] [--again] [--control]
 
 Faults: a comparison, an operator of arithmetic or logic, a constant, a negation or a returned value is changed.
 pytest collects once. The tests run once with the lines that each of them executes recorded; then one process is
@@ -9,8 +9,9 @@ first, to the first failure. A fault outside functions (a constant, a default) t
 of the sources. A fault is killed if a test fails, or takes far more processor time than all of them did.
 
 Results are kept as they come in out/mutants.jsonl, and a run that was cut short goes on where it was; ``--again``
-tries once more what lived. Living faults that no test can notice are listed with their reason in
-scripts/equivalent_mutants.txt; the score is given with them as living, and without them.
+tries once more what lived. ``--control`` swaps the same code in without any fault: then nothing may be killed, or the
+score would count tests that fail by themselves. Living faults that no test can notice are listed with their reason
+in scripts/equivalent_mutants.txt; the score is given with them as living, and without them.
 """
 
 import argparse
@@ -50,8 +51,10 @@ Tests = dict[str, dict[str, list[str]]]  # file -> line -> tests that run it
 class Mutants:
     """A pytest plugin: in place of the run of the collected tests, one for each fault."""
 
-    def __init__(self, chosen: list[Fault], known: dict[str, bool], jobs: int) -> None:
-        self.chosen, self.known, self.jobs = chosen, known, jobs
+    def __init__(
+        self, chosen: list[Fault], known: dict[str, bool], *, jobs: int, out: Path, control: bool
+    ) -> None:
+        self.chosen, self.known, self.jobs, self.out, self.control = chosen, known, jobs, out, control
         self.failed = False
         self.seconds: dict[str, float] = defaultdict(float)
 
@@ -124,7 +127,7 @@ class Mutants:
         self, fault: Fault, items: list[pytest.Item], code: dict[object, list[FunctionType]], limit_s: float
     ) -> bool:
         resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s), int(limit_s) + 5))
-        tree, _ = mutated(fault)
+        tree = ast.parse(fault.file.read_text(encoding="utf-8")) if self.control else mutated(fault)[0]
         if not fault.in_function:
             return _killed_afresh(fault, tree, [item.nodeid for item in items])
         for new in _codes(compile(tree, str(fault.file), "exec")):
@@ -151,7 +154,7 @@ class Mutants:
             if ended:
                 del running[pid]
                 self.known[key(fault)] = status != 0
-                with OUT.open("a") as out:
+                with self.out.open("a") as out:
                     record = {"key": key(fault), "fault": mutated(fault)[1], "killed": status != 0}
                     out.write(json.dumps(record) + "\n")
 
@@ -253,11 +256,13 @@ def main() -> None:
     parser.add_argument("--tests", nargs="+", help="instead of the room's own")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--again", action="store_true", help="try once more what lived")
+    parser.add_argument("--control", action="store_true", help="without faults: all must live")
     given = parser.parse_args()
-    OUT.parent.mkdir(parents=True, exist_ok=True)
+    out = OUT.with_name("mutants-control.jsonl") if given.control else OUT
+    out.parent.mkdir(parents=True, exist_ok=True)
     known: dict[str, bool] = {}
-    if OUT.exists():
-        known = {r["key"]: r["killed"] for r in map(json.loads, OUT.read_text().splitlines())}
+    if out.exists():
+        known = {r["key"]: r["killed"] for r in map(json.loads, out.read_text().splitlines())}
     if given.again:
         known = {name: killed for name, killed in known.items() if killed}
     for room in given.rooms:
@@ -267,7 +272,7 @@ def main() -> None:
         if given.sample is not None:
             chosen = random.Random(given.seed).sample(chosen, min(given.sample, total))
         if any(key(fault) not in known for fault in chosen):
-            plugin: Any = Mutants(chosen, known, given.jobs)
+            plugin: Any = Mutants(chosen, known, jobs=given.jobs, out=out, control=given.control)
             options = ["-q", "-p", "no:cacheprovider", "--timeout", "0", "--rootdir", str(ROOT)]
             os.chdir(ROOT)
             if pytest.main([*options, *(given.tests or TESTS[room])], plugins=[plugin]):
