@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shoestring.ledger.anomalies import anomalies
-from shoestring.ledger.forecast import forecast
+from shoestring.ledger.forecast import expected_days, forecast
 
 RNG_SEED = 7
 
@@ -124,3 +124,40 @@ def test_cents_and_short_pasts_alarm_nobody():
 def test_too_few_days_for_two_levels_have_none():
     steady = [5.0, 6.0, 5.0, 6.0, 5.0, 6.0, 5.0, 6.0, 5.0]
     assert anomalies({"a": steady[:8]}) == () == anomalies({"a": steady})
+
+
+def test_a_few_days_have_the_band_of_a_normal_spread_that_widens_with_the_root_of_the_days():
+    """1, 2, 3: mean 2, standard deviation the root of two thirds; 1.2816 of it on each side hold 80 %."""
+    told = forecast([1.0, 2.0, 3.0], 4)
+    margin = 1.2816 * (2 / 3) ** 0.5
+    assert told.high == pytest.approx([2 + margin] * 4) and told.low == pytest.approx([2 - margin] * 4)
+    assert (told.total_low, told.total_high) == pytest.approx((8 - 2 * margin, 8 + 2 * margin))
+    assert (told.coverage, told.backtest_coverage) == (0.8, None)
+
+
+def test_spending_is_never_below_nothing():
+    told = forecast([0.0, 9.0, 0.0], 2)
+    assert min(told.low) == 0.0 == told.total_low
+    assert min(forecast(list(range(40, 0, -1)), 60).days) == 0.0
+
+
+def test_five_weeks_are_enough_to_forget_how_the_first_two_were_guessed():
+    """Bands come from forecasts made with a season, as soon as there are 35 days; before that from all."""
+    wild = [0.0, 60.0] * 7 + [10.0] * 21
+    before, after = (forecast(wild[:days], 1) for days in (34, 35))
+    assert before.high[0] - before.days[0] > 30
+    assert after.high[0] - after.days[0] < 2
+
+
+def test_a_growing_past_grows_on_ever_more_slowly():
+    """A dollar more each day: 0.9, 0.81, 0.729 ... of it on the days ahead, on the season's level."""
+    told = forecast([float(day) for day in range(28)], 3)
+    assert told.days == pytest.approx([27.9, 28.71, 29.439])
+
+
+def test_a_forecast_is_for_at_least_one_finite_day():
+    for history, ahead in (([], 1), ([1.0], 0), ([float("nan")], 1), ([1.0, float("inf")], 1)):
+        with pytest.raises(ValueError, match="at least one past day"):
+            forecast(history, ahead)
+    assert forecast([3.0], 1).days == (3.0,)
+    assert expected_days([3.0, 5.0], 2) == (4.0, 4.0)

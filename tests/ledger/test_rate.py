@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shoestring.domain.errors import PriceUnknown
 from shoestring.domain.offer import BillingRule, Price
-from shoestring.domain.run import PriceSpan
+from shoestring.domain.run import NodesLost, PriceSpan
 from shoestring.domain.units import money
 from shoestring.domain.usage import CostPart, UsageKind, UsageRecord
 from shoestring.ledger.rate import rate, rate_all
@@ -209,3 +209,18 @@ def test_a_price_span_that_begins_before_the_use_holds():
     early = PriceSpan(start=T0 - timedelta(days=1), end=None, price=price("2"))
     assert total(replace(compute(1800), price_spans=(early, *spans((900, "4"))))) == Decimal("1.5")
     assert at(0) == T0
+
+
+def test_nodes_of_a_gang_that_were_gone_cost_nothing_until_they_are_back():
+    """Two instances for 300 s; one of them is gone from second 100 to second 200: 500 instance-seconds."""
+    gone = NodesLost(count=1, start=at(100), end=at(200))
+    (charge,) = rate(replace(compute(300, instances=2), nodes_lost=(gone,)))
+    assert charge.amount_usd == money(at_a_dollar(500))
+    still = NodesLost(count=1, start=at(100))
+    (charge,) = rate(replace(compute(300, instances=2), nodes_lost=(still,)))
+    assert charge.amount_usd == money(at_a_dollar(400))
+
+
+def at_a_dollar(seconds):
+    """At a dollar an hour."""
+    return Decimal(seconds) / 3600

@@ -211,3 +211,28 @@ def test_checkpoints_of_a_run_that_goes_on_are_needed():
 
 def test_less_than_a_cent_is_not_worth_a_word():
     assert expected({"vision": Decimal("0.009")}, Decimal(0), [paid()], days=1) == ()
+
+
+def test_of_runs_that_cost_the_same_the_better_is_on_the_frontier():
+    more = quality_against_cost([work("a", 2, acc=0.5), work("b", 2, acc=0.9), work("c", 2, acc=0.9)], "acc")
+    assert [(p.run_id, p.on_frontier) for p in more.points] == [("b", True), ("c", False), ("a", False)]
+    less = quality_against_cost([work("a", 2, loss=0.9), work("b", 2, loss=0.5)], "loss")
+    assert [(p.run_id, p.on_frontier) for p in less.points] == [("b", True), ("a", False)]
+
+
+def test_movers_of_each_dimension_are_ranked_by_what_they_moved():
+    days = {"since": date(2026, 1, 11), "until": date(2026, 1, 21)}
+
+    def line(day, team, usd):
+        return Spending(day=date(2026, 1, day), labels={"team": team}, usd=Decimal(usd))
+
+    spending = [line(1, "a", 10), line(10, "b", 10), line(11, "a", 15), line(20, "b", 4), line(21, "a", 99),
+                line(11, "c", 3), line(11, "d", 2), line(5, "same", 1), line(15, "same", 1)]  # fmt: skip
+    told = movers(spending, dimensions=["team"], **days)
+    assert [(m.key, m.before_usd, m.now_usd, m.change_usd) for m in told] == [
+        ("b", 10, 4, -6), ("a", 10, 15, 5), ("c", 0, 3, 3),
+    ]  # fmt: skip
+    assert [m.key for m in movers(spending, dimensions=["team"], each=4, **days)] == ["b", "a", "c", "d"]
+    assert movers([*spending, line(1, "e", 0)], dimensions=["team"], each=1, **days) == told[:1]
+    older = Spending(day=date(2025, 12, 31), labels={"team": "a"}, usd=Decimal(500))
+    assert movers([older, *spending], dimensions=["team"], **days) == told

@@ -1,5 +1,6 @@
 """Sharing money out: nothing is lost, nothing is made, order means nothing."""
 
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
@@ -153,3 +154,12 @@ def test_whatever_the_rules_no_cost_is_lost_or_made(lines, rules):
     assert sum((x.usd for x in allocate(lines, rules).lines), Decimal(0)) == sum(
         (x.usd for x in lines), Decimal(0)
     )
+
+
+def test_a_rule_holds_from_its_first_day_until_the_day_before_its_end():
+    january = rule("even", since=date(2026, 1, 10), until=date(2026, 1, 20))
+    assert [day for day in range(8, 23) if january.holds_on(date(2026, 1, day))] == list(range(10, 20))
+    assert not january.holds_on(None)
+    assert rule("even", since=date(2026, 1, 10)).holds_on(date(2030, 1, 1))
+    assert rule("even", until=date(2026, 1, 10)).holds_on(date(2020, 1, 1))
+    assert rule("even").holds_on(None)

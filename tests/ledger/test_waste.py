@@ -159,3 +159,46 @@ def test_what_did_not_improve_has_no_price_and_what_was_not_reported_no_line():
 
 def paid_before(told, beat):
     return paid_at(cost_curve(told.charges), told.trail[beat].at)
+
+
+def test_a_machine_that_is_half_used_or_costs_nothing_is_left_in_peace():
+    assert oversized([use(32, HALF)]) == ()
+    assert oversized([use(31.9, replace(HALF, memory_gib=40))]) != ()
+    assert oversized([replace(use(10, HALF), own=replace(OWN, usd_per_hour=0.0))]) == ()
+    assert oversized([use(10, replace(HALF, usd_per_hour=4.0))]) == (), "no cheaper"
+    assert oversized([use(10, replace(HALF, memory_gib=64))]) == (), "no smaller"
+    (free,) = oversized([use(10, replace(HALF, usd_per_hour=0.0))])
+    assert free.high_usd == 100
+
+
+def test_a_sister_with_just_the_room_will_do():
+    (advice,) = oversized([use(12.8, QUARTER, HALF)])  # 16 GiB are 1.25 times as much
+    assert (advice.low_usd, advice.high_usd) == (50, 75)
+    assert "runs touched 12.8 of 64 GiB; quarter would do, with room of 25%" in advice.reason
+
+
+def test_eight_beats_are_enough_and_a_fifth_of_the_cost_is_worth_a_word():
+    assert plateau_of(trained(*([0.5] * 8))) is not None
+    assert plateau_of(trained(*([0.5] * 7))) is None
+    told = trained(*FLAT_AFTER_HALF)
+    found = plateau_of(told)
+    assert found.usd == pytest.approx(cost_curve(told.charges)[-1][1])
+    assert found.last_tenth_usd == pytest.approx(paid_before(told, 10) - paid_before(told, 9))
+    assert found.after_usd == pytest.approx(found.usd - paid_before(told, 10))
+    late = trained(*(min(n, 19) / 19 for n in range(20)))
+    assert plateau_of(late) is None, "nothing was paid afterwards"
+
+
+def test_marginal_prices_of_a_loss_are_told_in_its_own_numbers():
+    losses = trained(*([0.0] * 4))
+    beats = tuple(
+        replace(b, metrics={}, loss=v) for b, v in zip(losses.trail, (4.0, 2.0, 3.0, 1.0), strict=True)
+    )
+    told = replace(losses, trail=beats)
+    found = marginal_of(told, "loss")
+    assert (found.first, found.best) == (4.0, 1.0)
+    assert found.usd == pytest.approx(paid_before(told, 3))
+    assert found.usd_per_point == pytest.approx((paid_before(told, 3) - paid_before(told, 0)) / 3)
+    assert found.last_usd_per_point == pytest.approx(paid_before(told, 3) - paid_before(told, 1)), (
+        "from 2 to 1"
+    )

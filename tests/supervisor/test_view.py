@@ -276,3 +276,11 @@ def test_a_gang_is_seen_with_what_it_lacks_and_since_when() -> None:
     mended = attempt_view(live_of(observed(seen(**UP, nodes_lost=(MENDED,)))), at(320), 300.0)
     assert (mended.nodes_missing, mended.short_s, mended.restart_left_s) == (0, 0.0, 280.0)
     assert mended_at(seen(nodes_lost=two)) == at(300) and mended_at(seen(nodes_lost=(LOST,))) is None
+
+
+def test_a_clock_that_was_set_back_makes_nothing_negative() -> None:
+    assert unsaved_s(live_of(observed(seen(launched_at=at(10), heartbeat=beat(50, 5)))), at(60)) == 0.0
+    short = attempt_view(live_of(observed(seen(**UP, nodes_lost=(LOST,)))), at(190), 300.0)
+    assert short.short_s == 0.0
+    mended = attempt_view(live_of(observed(seen(**UP, nodes_lost=(MENDED,)))), at(290), 300.0)
+    assert mended.restart_left_s == 300.0
