@@ -120,11 +120,13 @@ def ours_report(store: str, page: str) -> None:
     from datetime import UTC, date, datetime
 
     from shoestring.app.report.page import render
+    from shoestring.catalog.load import embedded
     from shoestring.store.charges import ChargeStore
     from shoestring.workflows.report import Period, report
 
     period = Period(since=date(2026, 9, 1), until=None, today=date(2026, 9, 29))
-    document = report(ChargeStore(Path(store)), [], period, now=datetime(2026, 9, 29, tzinfo=UTC))
+    now = datetime(2026, 9, 29, tzinfo=UTC)
+    document = report(ChargeStore(Path(store)), [], period, now=now, catalog=embedded())
     assert document["tie_out"]["holds"]
     Path(page).write_text(render(document), encoding="utf-8")
 

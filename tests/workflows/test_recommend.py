@@ -12,6 +12,8 @@ from shoestring.store.charges import ChargeStore
 from shoestring.workflows.bills import bring_in
 from shoestring.workflows.lookback import booked_uses
 from shoestring.workflows.recommend import recommended
+from shoestring.workflows.report import Period, report
+from shoestring.workflows.savings import savings, savings_json
 from tests.store.bills.giving import focus, write
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
@@ -52,3 +54,15 @@ def test_what_is_cheap_already_gets_no_recommendation(tmp_path: Path) -> None:
 
 def test_an_empty_ledger_has_none(tmp_path: Path) -> None:
     assert booked_uses(ChargeStore(tmp_path / "ledger"), embedded(), today=NOW.date()) == ()
+
+
+def test_savings_and_report_tell_the_same_recommendations(tmp_path: Path) -> None:
+    store = a_ledger(tmp_path)
+    period = Period(since=date(2026, 1, 1), until=date(2026, 2, 1), today=NOW.date())
+
+    page = report(store, [], period, now=NOW, catalog=embedded())["savings"]["expected"]
+    told = savings(store, [], since=period.since, until=period.until, catalog=embedded(), today=NOW.date())
+
+    assert page == savings_json(told)["expected"]
+    assert "commitment" in {e["kind"] for e in page}
+    assert report(store, [], period, now=NOW)["savings"]["expected"] == []

@@ -7,26 +7,34 @@ from typing import Any
 
 from shoestring.catalog.bill_lines import Hardware, Recognizer, hours_of_unit
 from shoestring.catalog.load import Catalog
+from shoestring.store.answers import in_usd
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import literal
 from shoestring.store.charges_manifest import Part
 
 PLAIN = "regexp_replace(lower({text}), '[^a-z0-9]', '', 'g')"
+# Texts are searched once for each that is different, not for each of a bill's lines.
 LINES = """
-select coalesce(ServiceProviderName, InvoiceIssuerName) as provider, RegionId, ResourceType, SkuMeter,
+with lines as (
+  select * from {rows}
+  where ($since is null or ChargePeriodStart >= $since) and ($until is null or ChargePeriodStart < $until)
+    and ChargeCategory = 'Usage' and ChargeClass is null and CommitmentDiscountStatus is distinct from 'Unused'),
+told as (
+  select ResourceType, ChargeDescription,
     case when ResourceType is null or not regexp_matches({resource}, {types}) then coalesce(
         nullif(regexp_extract({described}, {types}), ''), nullif(regexp_extract(ChargeDescription, {chips}), ''))
-    end as description,
-    x_AcceleratorType, coalesce(x_Market, 'unknown') as market,
+    end as description
+  from (select distinct ResourceType, ChargeDescription from lines))
+select coalesce(ServiceProviderName, InvoiceIssuerName) as provider, RegionId, told.ResourceType, SkuMeter,
+    description, x_AcceleratorType, coalesce(x_Market, 'unknown') as market,
     coalesce(PricingUnit, ConsumedUnit) as unit, date_trunc('month', ChargePeriodStart) as month,
-    cast(sum(EffectiveCost * x_UsdPerUnit) as double) as usd,
+    cast(sum({usd}) as double) as usd,
     cast(sum(coalesce(PricingQuantity, ConsumedQuantity)) as double) as quantity,
     sum(x_AcceleratorSeconds) as accelerator_s,
     count(*) filter (x_UsdPerUnit is null) as unrated,
     min(ChargePeriodStart) as first, max(ChargePeriodEnd) as last
-from {rows}
-where ($since is null or ChargePeriodStart >= $since) and ($until is null or ChargePeriodStart < $until)
-  and ChargeCategory = 'Usage' and ChargeClass is null and CommitmentDiscountStatus is distinct from 'Unused'
+from lines join told on lines.ResourceType is not distinct from told.ResourceType
+  and lines.ChargeDescription is not distinct from told.ChargeDescription
 group by all
 """
 
@@ -88,7 +96,14 @@ def accelerator_lines(
     types, chips = map(literal, recognizer.telling_parts())
     resource, described = (PLAIN.format(text=text) for text in ("ResourceType", "ChargeDescription"))
     rows = store.rows_sql(parts)
-    sql = LINES.format(rows=rows, types=types, chips=chips, resource=resource, described=described)
+    sql = LINES.format(
+        rows=rows,
+        types=types,
+        chips=chips,
+        resource=resource,
+        described=described,
+        usd=in_usd("EffectiveCost"),
+    )
     with store.connect() as engine:
         cursor = engine.execute(sql, {"since": since, "until": until})
         names = [column[0] for column in cursor.description]

@@ -1,14 +1,62 @@
-"""What the ledger's accelerator hours could cost less: spot, a commitment, another region. Each stands alone."""
+"""What could still be saved: what idles, lies unused or is too large, and what the same hours cost elsewhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
 from decimal import Decimal
 
+from shoestring.catalog.load import Catalog
 from shoestring.domain.units import money
-from shoestring.ledger.expected import Expected
+from shoestring.ledger.commitments import not_to_renew
+from shoestring.ledger.expected import Expected, by_size, expected
+from shoestring.ledger.receipt import Receipt
+from shoestring.ledger.right_size import oversized
+from shoestring.ledger.stop_early import stop_early
+from shoestring.store.answers import Question, ask
+from shoestring.store.charges import ChargeStore
+from shoestring.store.dimensions import Condition
 from shoestring.workflows.accelerator_uses import Range, Use
-from shoestring.workflows.lookback import SPOT_KEPT
+from shoestring.workflows.lookback import SPOT_KEPT, booked_uses
+from shoestring.workflows.run_lines import in_days
+from shoestring.workflows.waste import commitment_uses, memory_uses
 
+NO_TEAM = "(no team)"
+DAYS_AHEAD = 30  # where the period has no bounds
 WAYS = {"spot": "spot", "committed": "commitment", "elsewhere": "cheaper_region"}
+
+
+def recommendations(
+    store: ChargeStore,
+    receipts: Sequence[Receipt],
+    *,
+    since: date | None,
+    until: date | None,
+    catalog: Catalog | None,
+    today: date | None,
+) -> tuple[Expected, ...]:
+    """Everything that could be cut in as many days again, the largest possible saving first; each stands alone.
+
+    Args:
+        catalog: prices on ``today`` of other ways to run the same; None leaves them out.
+    """
+    lived = in_days(receipts, since, until)
+    idle = Condition(dimension="part", operator="=", value="idle")
+    by_team = ask(store, Question(by=("team",), since=since, until=until, where=(idle,)))
+    everything = ask(store, Question(by=("charge",), since=since, until=until))
+    days = DAYS_AHEAD if since is None or until is None else (until - since).days
+    found = [
+        *expected(
+            {row.keys[0] or NO_TEAM: row.known_usd for row in by_team.rows},
+            everything.unused_usd,
+            lived,
+            days=days,
+        ),
+        *not_to_renew(commitment_uses(store, since=since, until=until)),
+        *stop_early(lived),
+    ]
+    if catalog is not None and today is not None:
+        found += recommended(booked_uses(store, catalog, today=today, since=since, until=until))
+        found += oversized(memory_uses(lived, catalog))
+    return by_size(found)
 
 
 def recommended(uses: Iterable[Use]) -> tuple[Expected, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from shoestring.catalog.load import Catalog
 from shoestring.ledger.breakdown import breakdown
 from shoestring.ledger.budgets import BudgetStatus, Spending, status_of
 from shoestring.ledger.movers import movers
@@ -65,6 +66,7 @@ def report(
     *,
     now: datetime,
     grid_kg_per_kwh: float | None = None,
+    catalog: Catalog | None = None,
 ) -> dict[str, Any]:
     """The whole report as plain data: dollars as numbers, moments as ISO 8601, unknown as null.
 
@@ -72,6 +74,7 @@ def report(
         receipts: of this machine's runs; those that the ledger does not know are left out.
         grid_kg_per_kwh: what the grid emits, for energy whose carbon neither a bill nor the catalog tells; None
             leaves it unknown.
+        catalog: for recommendations that need other prices than those paid; None leaves them out.
     """
     since, until = period.since, period.until
     spending = _spending(store, period)
@@ -91,7 +94,9 @@ def report(
         "month": month_json(month_of(spending, told, limits, until=period.closes)),
         "budgets": standing_json(limits)["budgets"],
         "odd_days": [] if told is None else outlook_json(told)["anomalies"],
-        "savings": savings_json(savings(store, paid, since=since, until=until)),
+        "savings": savings_json(
+            savings(store, paid, since=since, until=until, catalog=catalog, today=period.today)
+        ),
         "chains": chains_json(savings_chains(store, since=since, until=until)),
         "movers": _movers(spending, period),
         "costs": {

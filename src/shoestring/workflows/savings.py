@@ -5,22 +5,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from shoestring.catalog.load import Catalog
 from shoestring.domain.lever import LeverVerdict
 from shoestring.domain.units import money
-from shoestring.ledger.commitments import not_to_renew
-from shoestring.ledger.expected import Expected, by_size, expected
+from shoestring.ledger.expected import Expected
 from shoestring.ledger.receipt import Receipt
 from shoestring.ledger.savings import Avoided, BilledSum, Realized, avoided, realized
-from shoestring.ledger.stop_early import stop_early
-from shoestring.store.answers import Question, ask, counted_parts, in_usd
+from shoestring.store.answers import counted_parts, in_usd
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import ident
-from shoestring.store.dimensions import Condition
 from shoestring.workflows.levers import levers_in, levers_json
-from shoestring.workflows.waste import commitment_uses
+from shoestring.workflows.recommend import recommendations
 
-NO_TEAM = "(no team)"
-DAYS_AHEAD = 30  # where the period has no bounds
 UNUSED = "(CommitmentDiscountStatus = 'Unused' or CapacityReservationStatus = 'Unused')"
 
 
@@ -38,9 +34,20 @@ class SavingsReport:
 
 
 def savings(
-    store: ChargeStore, receipts: Sequence[Receipt], *, since: date | None = None, until: date | None = None
+    store: ChargeStore,
+    receipts: Sequence[Receipt],
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    catalog: Catalog | None = None,
+    today: date | None = None,
 ) -> SavingsReport:
-    """Savings of a period (by the day of the charge; by the end for runs)."""
+    """Savings of a period (by the day of the charge; by the end for runs).
+
+    Args:
+        catalog: what spot, commitments, other regions and smaller machines would cost on ``today``; None leaves these
+            recommendations out.
+    """
     ended = [
         r
         for r in receipts
@@ -50,26 +57,8 @@ def savings(
         realized=realized(billed_sums(store, since, until)),
         avoided=avoided(ended),
         levers=levers_in(store, since, until),
-        expected=_expected(store, ended, since, until),
+        expected=recommendations(store, receipts, since=since, until=until, catalog=catalog, today=today),
     )
-
-
-def _expected(
-    store: ChargeStore, ended: Sequence[Receipt], since: date | None, until: date | None
-) -> tuple[Expected, ...]:
-    """What idles and lies unused in the period, and would again in as many days."""
-    idle = Condition(dimension="part", operator="=", value="idle")
-    by_team = ask(store, Question(by=("team",), since=since, until=until, where=(idle,)))
-    everything = ask(store, Question(by=("charge",), since=since, until=until))
-    days = DAYS_AHEAD if since is None or until is None else (until - since).days
-    wasted = expected(
-        {row.keys[0] or NO_TEAM: row.known_usd for row in by_team.rows},
-        everything.unused_usd,
-        ended,
-        days=days,
-    )
-    smaller = not_to_renew(commitment_uses(store, since=since, until=until))
-    return by_size((*wasted, *smaller, *stop_early(ended)))
 
 
 def billed_sums(store: ChargeStore, since: date | None, until: date | None) -> list[BilledSum]:

@@ -13,6 +13,7 @@ from rich.text import Text
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger
 from shoestring.app.cli._show import console, print_json, usd
 from shoestring.app.whole_file import write_whole
+from shoestring.catalog.load import embedded
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
 from shoestring.workflows.costs import day_of
@@ -57,7 +58,8 @@ def _document(period: Period, ledger: Path | None, grid: float | None) -> dict[s
     from shoestring.app.book_runs import all_receipts
 
     store = booked_ledger(ledger)
-    return report(store, all_receipts(), period, now=datetime.now(UTC), grid_kg_per_kwh=grid)
+    now = datetime.now(UTC)
+    return report(store, all_receipts(), period, now=now, grid_kg_per_kwh=grid, catalog=embedded())
 
 
 def _tell(document: dict[str, Any], html: Path | None) -> None:

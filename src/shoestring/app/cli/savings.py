@@ -1,6 +1,5 @@
 """`shoestring savings`."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,15 +14,9 @@ from shoestring.app.cli._show import console, print_json
 from shoestring.catalog.load import embedded
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
-from shoestring.ledger.expected import by_size
-from shoestring.ledger.right_size import oversized
 from shoestring.workflows.costs import day_of
-from shoestring.workflows.lookback import booked_uses
-from shoestring.workflows.recommend import recommended
-from shoestring.workflows.run_lines import in_days
 from shoestring.workflows.savings import SavingsReport, savings, savings_json
 from shoestring.workflows.savings_chain import Chains, chains_json, savings_chains
-from shoestring.workflows.waste import memory_uses
 
 MOST = 10
 
@@ -87,11 +80,9 @@ def _tell(ledger: Path | None, since: str, until: str, *, by_run: bool, as_json:
 
     store = booked_ledger(ledger)
     first, last = day_of(since, "--since"), day_of(until, "--until")
-    receipts, catalog = all_receipts(), embedded()
-    report = savings(store, receipts, since=first, until=last)
-    uses = booked_uses(store, catalog, today=datetime.now(UTC).date(), since=first, until=last)
-    smaller = oversized(memory_uses(in_days(receipts, first, last), catalog))
-    report = replace(report, expected=by_size((*report.expected, *recommended(uses), *smaller)))
+    report = savings(
+        store, all_receipts(), since=first, until=last, catalog=embedded(), today=datetime.now(UTC).date()
+    )
     if as_json:
         print_json(
             savings_json(report) | {"chains": chains_json(savings_chains(store, since=first, until=last))}
