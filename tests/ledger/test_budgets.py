@@ -147,3 +147,10 @@ def test_one_whole_day_is_enough_to_go_by():
 def test_each_teams_projects_stand_below_it_and_before_the_next_team():
     teams = [budget(team="zoo"), budget(team="vision"), budget(team="vision", project="eyes")]
     assert [b.name for _, b in tree(teams)] == ["team=vision", "team=vision/project=eyes", "team=zoo"]
+
+
+def test_the_end_of_a_one_off_is_looked_for_a_year_ahead():
+    """Ten dollars a day, a hundred are spent: 366 days from today on take 3,660 more."""
+    ten_days = [spend(day, "10") for day in range(1, 11)]
+    assert status(budget("3760", period="once"), *ten_days).breach_on == TODAY + timedelta(days=365)
+    assert status(budget("3760.01", period="once"), *ten_days).breach_on is None

@@ -161,3 +161,10 @@ def test_a_forecast_is_for_at_least_one_finite_day():
             forecast(history, ahead)
     assert forecast([3.0], 1).days == (3.0,)
     assert expected_days([3.0, 5.0], 2) == (4.0, 4.0)
+
+
+def test_eight_days_are_enough_to_see_a_spike():
+    spike = [10.0, 11.0, 10.0, 11.0, 10.0, 11.0, 10.0, 90.0]
+    (found,) = anomalies({"a": spike})
+    assert (found.day, found.kind) == (7, "spike")
+    assert anomalies({"a": spike[1:]}) == ()

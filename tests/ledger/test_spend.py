@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shoestring.domain.offer import BillingRule
 from shoestring.domain.run import ExitKind, PriceSpan, RunState
 from shoestring.domain.units import money
 from shoestring.ledger.data_prices import DataPrices
@@ -118,3 +119,25 @@ def test_what_storage_and_egress_cost_is_left_out_while_nobody_knows_it():
     assert total(DataPrices()) == pytest.approx(3.0)
     carried = 0.02 + 1.5 * 0.023 / 730  # a GiB to the other region, and an hour and a half of keeping it
     assert total(DATA_PRICES) == pytest.approx(3.0 + carried)
+
+
+def test_a_life_of_just_the_free_time_is_paid_for():
+    ec2 = offer("1.00", billing=BillingRule(granularity_s=1, minimum_s=0, free_if_interrupted_within_s=3600))
+    lives_s = {s: attempt(1, 0, s, on=ec2, exit_kind=ExitKind.PREEMPTED) for s in (3599, 3600)}
+    assert compute_usd(lives_s[3599], at(9000)) == 0.0
+    assert compute_usd(lives_s[3600], at(9000)) == pytest.approx(1.0)
+
+
+def test_before_a_checkpoint_is_written_it_costs_nothing():
+    """A clock set back: it was written ten hours from now."""
+    ahead = attempt(1, 0, 60, checkpoints=(checkpoint(1, 36_000),))
+    assert spent((ahead,), at(60), prices=DATA_PRICES) == pytest.approx(60 / 3600)
+
+
+def test_as_many_checkpoints_cost_money_as_are_kept():
+    """Three saves an hour apart, two kept: the first is gone when the third is written."""
+    saves = tuple(checkpoint(n, 3600 * n) for n in range(3))
+    held = attempt(1, 0, 10_800, checkpoints=saves)
+    hours = 2 + 2 + 1
+    total = spent((held,), at(10_800), keep_last=2, prices=DATA_PRICES)
+    assert total == pytest.approx(3.0 + hours * 0.023 / 730)

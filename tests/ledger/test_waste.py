@@ -202,3 +202,7 @@ def test_marginal_prices_of_a_loss_are_told_in_its_own_numbers():
     assert found.last_usd_per_point == pytest.approx(paid_before(told, 3) - paid_before(told, 1)), (
         "from 2 to 1"
     )
+
+
+def test_what_cost_nothing_wasted_nothing():
+    assert plateau_of(replace(trained(*([0.5] * 12)), charges=())) is None

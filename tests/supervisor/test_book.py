@@ -206,6 +206,8 @@ def test_checkpoints_of_all_attempts_come_newest_first() -> None:
     facts = [launch(), observed(first), ended(ExitKind.PREEMPTED, checkpoints=first.checkpoints), launch(2)]
     run = run_of(*facts, observed(second))
     assert [c.step for c in run.checkpoints()] == [40, 30, 20, 10]
+    two = seen(1, checkpoints=(checkpoint(10, 50), checkpoint(30, 60)))
+    assert [c.step for c in run_of(launch(), observed(two)).checkpoints()] == [30, 10]
     assert run_of().checkpoints() == ()
     assert [
         c.step for c in run_of(launch(), observed(seen(checkpoints=(checkpoint(1, 5),)))).checkpoints()
