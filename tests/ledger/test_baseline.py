@@ -102,3 +102,7 @@ def test_without_an_attempt_so_far_the_offers_own_boot_time_counts():
     from dataclasses import replace
 
     assert priced(boot_s=None, on=replace(THREE, boot_s=360.0)).hours == pytest.approx(1.1)
+
+
+def test_however_little_was_done_it_was_measured():
+    assert priced(useful_s=0.5).hours == pytest.approx(180.5 / 3600)

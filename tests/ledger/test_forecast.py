@@ -168,3 +168,30 @@ def test_eight_days_are_enough_to_see_a_spike():
     (found,) = anomalies({"a": spike})
     assert (found.day, found.kind) == (7, "spike")
     assert anomalies({"a": spike[1:]}) == ()
+
+
+def test_the_first_dollars_after_nothing_are_odd():
+    (found,) = anomalies({"a": [0.0] * 20 + [5.0]})
+    assert (found.day, found.kind, found.usd, found.expected_usd) == (20, "spike", 5.0, 0.0)
+    assert anomalies({"a": [0.0] * 20 + [5.0]}, least_usd=5.01) == ()
+
+
+def test_a_drop_is_told_with_what_is_missing():
+    (found,) = anomalies({"a": [100.0] * 20 + [40.0]})
+    assert (found.day, found.kind, found.usd, found.expected_usd) == (20, "drop", -60.0, 100.0)
+    assert found.drivers == (("a", -60.0),)
+    assert found.score == pytest.approx(-12.0)  # of a twentieth of what is usual
+
+
+def test_a_level_is_told_with_how_much_and_from_where():
+    for before, after in ((100.0, 150.0), (150.0, 100.0)):
+        told = anomalies({"a": [before] * 30 + [after] * 30})
+        (level,) = [a for a in told if a.kind == "level"]
+        assert (level.day, level.expected_usd, level.usd) == (30, before, after - before)
+
+
+def test_a_weekday_is_usual_by_its_own_kind_once_there_are_three_of_them():
+    """Mondays cost 100 and other days 10; the fourth Monday is no news, the third one still is."""
+    days = [100.0 if day % 7 == 0 else 10.0 for day in range(28)]
+    assert 21 not in [a.day for a in anomalies({"a": days}) if a.kind == "spike"]
+    assert 14 in [a.day for a in anomalies({"a": days}) if a.kind == "spike"]

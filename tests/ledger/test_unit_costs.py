@@ -78,3 +78,18 @@ def test_units_for_a_dollar():
     assert (free.usd_per_unit, free.units_per_usd) == (0.0, None)
     (cheap,) = unit_costs([run("a", "0.50", beat(samples=500_000))], "million_samples")
     assert (cheap.usd_per_unit, cheap.units_per_usd) == (1.0, 1.0)
+
+
+def test_runs_are_counted_one_by_one():
+    (line,) = unit_costs([run("a", 3), run("b", 6)], "run")
+    assert (line.units, line.usd_per_unit, line.units_per_usd) == (2.0, 4.5, pytest.approx(2 / 9))
+
+
+def test_the_dearest_group_comes_first_and_the_unknown_last():
+    runs = [
+        run("a", 1, team="cheap"),
+        run("b", None, team="unknown"),
+        run("c", 9, team="dear"),
+        run("d", 0, team="free"),
+    ]
+    assert [line.keys[0] for line in unit_costs(runs, "run")] == ["dear", "cheap", "free", "unknown"]

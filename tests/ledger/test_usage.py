@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoestring.domain.run import ExitKind, Heartbeat, Outcome, RunState
+from shoestring.domain.run import ExitKind, Heartbeat, NodesLost, Outcome, RunState
 from shoestring.domain.usage import CostPart, UsageKind
 from shoestring.ledger.parts import parts_of
 from shoestring.ledger.usage import billed_until, compute_of, first_step, kept_steps, usage_of, usage_of_run
@@ -169,3 +169,24 @@ def test_billing_ends_with_the_instance_else_with_the_job_else_not_yet():
     assert billed_until(replace(ended, observation=running), at(900)) == at(900)
     away = replace(no_end, outcome=Outcome.UNKNOWN)
     assert billed_until(replace(ended, observation=away), at(900)) == at(900)
+
+
+def gang(*lost, life_s=300):
+    a = attempt(1, 0, life_s)
+    a = replace(a, observation=replace(a.observation, nodes_lost=lost))
+    return compute_of(a, until=at(900), kept_step=None, nodes=3)
+
+
+def test_what_a_gangs_missing_nodes_were_not_held_is_not_counted():
+    assert gang().quantity == 900
+    assert gang(NodesLost(count=1, start=at(100), end=at(200))).quantity == 800
+    assert gang(NodesLost(count=2, start=at(100))).quantity == 500, "gone until the end"
+    assert gang(NodesLost(count=2, start=at(400))).quantity == 900, "told after the end"
+    assert gang().instances == 3 and gang().final
+
+
+def test_a_checkpoint_written_this_moment_has_cost_nothing_yet():
+    a = attempt(1, 0, None, checkpoints=(checkpoint(1, 100),))
+    now = usage_of_run((a,), until=at(100), state=RunState.RUNNING, prices=DATA_PRICES)
+    assert [r.kind for r in now] == [UsageKind.COMPUTE]
+    assert not now[0].final

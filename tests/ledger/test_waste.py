@@ -61,6 +61,7 @@ def test_less_is_better_for_a_loss_and_noise_ends_no_plateau():
     )
     found = plateau_of(replace(told, trail=beats))
     assert (found.metric, found.best, found.since) == ("loss", 0.0, told.trail[10].at)
+    assert found.first == 1.0
     assert plateau_of(replace(told, trail=beats), "eval_loss").best == 0.0
 
 

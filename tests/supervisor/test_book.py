@@ -1,5 +1,6 @@
 """The fold of a fleet's facts: what each kind of fact adds to the book."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -67,6 +68,9 @@ def test_our_own_mistakes_are_caught_when_they_are_folded() -> None:
     book, _ = book_of(launch(1))
     with pytest.raises(AssertionError, match="a second launch while r-1 lives"):
         book.apply(launch(2))
+    for missing in ({"token": None}, {"attempt_id": None}, {"offer": None}):
+        with pytest.raises(AssertionError, match="a launch names its attempt"):
+            run_of(replace(launch(1), **missing))  # type: ignore[arg-type]
     with pytest.raises(AssertionError, match="r: no attempt r-7"):
         book.apply(observed(seen(7)))
     book.apply(state(RunState.FAILED))
