@@ -185,13 +185,28 @@ def test_plans_take_them_before_any_list_but_not_before_a_price_sheet(
     assert [u.name for u in layers_used(catalog)] == ["contract", "bill", "embedded"]
 
 
-def test_rates_of_other_bills_than_those_there_are_not_used(tmp_path: Path) -> None:
+def test_the_first_plan_after_a_bill_came_learns_anew_and_the_next_reads_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = ledger(tmp_path, row())
-    learn_rates(store, embedded(), today=TODAY)
-    more = write(tmp_path / "more.csv", [row(BillingAccountId="2", ContractedUnitPrice="39")])
-    bring_in(store, [more], now=NOW + timedelta(days=1), user="ann")
+    before, notes = rates_for_plans(store.folder, embedded(), today=TODAY)
+    other = row(BillingAccountId="2", RegionId="us-west-2", ContractedUnitPrice="39")
+    bring_in(store, [write(tmp_path / "more.csv", [other])], now=NOW + timedelta(days=1), user="ann")
+    after, more_notes = rates_for_plans(store.folder, embedded(), today=TODAY)
+    monkeypatch.setattr("shoestring.workflows.bill_rates.learn", None)  # who learns once more, fails
 
-    layer, [note] = rates_for_plans(store.folder)
+    assert rates_for_plans(store.folder, embedded(), today=TODAY) == (after, ())
+    assert [(p.region, p.usd_per_hour) for p in before.points] == [("us-east-1", 40)]
+    assert sorted((p.region, p.usd_per_hour) for p in after.points) == [("us-east-1", 40), ("us-west-2", 39)]
+    assert notes == more_notes == ()
+
+
+def test_bills_that_can_not_be_read_are_no_reason_for_no_plan(tmp_path: Path) -> None:
+    store = ledger(tmp_path, row())
+    (part,) = store.manifest().parts
+    (store.folder / part.file).write_bytes(b"PAR1")
+
+    layer, [note] = rates_for_plans(store.folder, embedded(), today=TODAY)
 
     assert layer.points == () and "bills rates" in note
 
@@ -210,6 +225,6 @@ def test_a_damaged_file_of_rates_is_left_out_with_a_word(damage: bytes, tmp_path
         assert damage != file.read_bytes()
     file.write_bytes(damage)
 
-    layer, [note] = rates_for_plans(store.folder)
+    layer, [note] = rates_for_plans(store.folder, embedded(), today=TODAY)
 
     assert layer.points == () and "bills rates" in note

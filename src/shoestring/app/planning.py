@@ -49,7 +49,7 @@ def prices_in_use(settings: Settings, live: Iterable[PricePoint] = ()) -> tuple[
     if settings.bill_rates and (home() / "ledger").is_dir():
         from shoestring.workflows.bill_rates import rates_for_plans
 
-        rates, unused = rates_for_plans(home() / "ledger")
+        rates, unused = rates_for_plans(home() / "ledger", embedded(), today=now.date())
         catalog = laid(catalog, rates, now=now, keep=frozenset(catalog.origin) - below)
         notes += unused
     return catalog, tuple(notes)

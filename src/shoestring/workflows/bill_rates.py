@@ -1,4 +1,4 @@
-"""Rates learnt from the ledger's bills: worked out when bills come in, kept beside them, read by plans in no time."""
+"""Rates learnt from the ledger's bills: worked out when a plan first asks after a bill came, and kept beside them."""
 
 import hashlib
 import json
@@ -16,40 +16,58 @@ from shoestring.catalog.feeds.http import strict_json
 from shoestring.catalog.feeds.reply import Reply
 from shoestring.catalog.layer import Known, Layer
 from shoestring.catalog.load import Catalog
-from shoestring.domain.errors import BadInput
+from shoestring.domain.errors import BadInput, ShoestringError
 from shoestring.domain.offer import Market, PriceKind
 from shoestring.domain.price import PricePoint
 from shoestring.store.charges_manifest import Manifest, read_manifest
 
 NAME, VERSION = "learnt_rates.json", 1
 LOOK_BACK = timedelta(days=120)
-MOST_TEXTS, MOST_RATES = 20_000, 50_000  # kinds of lines, and rates of them, that are looked at: the largest
+MOST_TEXTS, MOST_RATES = 100_000, 50_000  # kinds of lines, and rates of them, that are looked at: the largest
+MOST_WORDS = 20_000  # different names among them
 PROVIDER = "coalesce(ServiceProviderName, InvoiceIssuerName, '')"
 USAGE = """
 from {rows}
 where ChargePeriodStart >= $since and ChargeCategory = 'Usage' and ChargeClass is null
   and x_UsdPerUnit is not null and RegionId is not null
 """
-# What lines call their hardware: millions of lines, a few names.
+# What lines call their hardware: millions of lines, a few texts, and fewer names once amounts are taken out.
 TEXTS = """
-select {provider} as provider, {text} as text {usage} and {which}
-group by all order by count(*) desc limit {most}
+create or replace temp table text as
+select {provider} as sender, coalesce(ResourceType, '') as type, coalesce(ChargeDescription, '') as told,
+    coalesce(SkuMeter, '') as meter, count(*) as lines,
+    regexp_replace(told, '[$][0-9][0-9.,]*', '$', 'g') as bare
+{usage} group by sender, type, told, meter order by lines desc limit {most}
+"""
+WORDS = """
+select sender, word from (select sender, unnest([type, bare]) as word, lines from text) where word <> ''
+group by all order by sum(lines) desc limit {most}
+"""
+# The resource type tells before the description does. Licensed systems have another price.
+KNOWN = """
+create or replace temp table known as
+select text.sender, text.type, text.told, text.meter, coalesce(typed.provider, described.provider) as provider,
+    coalesce(typed.kind, described.kind) as kind
+from text
+left join name as typed on typed.sender = text.sender and typed.word = text.type
+left join name as described on described.sender = text.sender and described.word = text.bare
+where coalesce(typed.kind, described.kind) is not null
+  and not regexp_matches(lower(told || ' ' || meter), 'windows|rhel|red hat|suse')
 """
 # One line for each rate of each kind of line; spot changes all the time, so it is summed up by the day.
 LINES = """
-select name.provider, RegionId as region, AvailabilityZone as zone, name.kind, x_Market as market,
+select known.provider, RegionId as region, AvailabilityZone as zone, known.kind, x_Market as market,
     coalesce(PricingUnit, ConsumedUnit) as unit,
     case when x_Market = 'spot' then date_trunc('day', ChargePeriodStart) end as day,
-    case when x_Market = 'spot' then null else round(cast(coalesce(ContractedUnitPrice * x_UsdPerUnit,
-        ContractedCost * x_UsdPerUnit / nullif(coalesce(PricingQuantity, ConsumedQuantity), 0)) as double), 6)
-    end as rate,
-    cast(sum(EffectiveCost * x_UsdPerUnit) as double) as usd,
+    case when x_Market = 'spot' then null else round(cast(coalesce(ContractedUnitPrice,
+        ContractedCost / nullif(coalesce(PricingQuantity, ConsumedQuantity), 0)) as double)
+        * cast(x_UsdPerUnit as double), 6) end as rate,
+    cast(x_UsdPerUnit as double) as usd_per_unit, cast(sum(EffectiveCost) as double) as amount,
     cast(sum(coalesce(PricingQuantity, ConsumedQuantity)) as double) as quantity,
     cast(min(ChargePeriodStart) as date) as first, cast(max(ChargePeriodStart) as date) as last
 from (select *, {provider} as sender {usage}) as line
-join name on name.sender = line.sender and name.text = {text}
-where {which} and not regexp_matches(lower(coalesce(ChargeDescription, '') || ' ' || coalesce(SkuMeter, '')),
-      'windows|rhel|red hat|suse')
+join known on known.sender = line.sender and known.told = coalesce(line.ChargeDescription, '')
+  and known.type = coalesce(line.ResourceType, '') and known.meter = coalesce(line.SkuMeter, '')
 group by all order by quantity desc limit {most}
 """
 
@@ -78,49 +96,35 @@ def _paid(store: Any, parts: list[Any], catalog: Catalog, today: date) -> list[P
     """Hours and rates of instances that the catalog knows; names first, so that few lines are looked at twice."""
     from shoestring.store.charges_engine import literal
 
-    recognizer, since = Recognizer(catalog), {"since": today - LOOK_BACK}
-    usage = USAGE.format(rows=store.rows_sql(parts))
-    found: list[PaidRate] = []
+    usage, since = USAGE.format(rows=store.rows_sql(parts)), {"since": today - LOOK_BACK}
     with store.connect() as engine:
-        typed = _names(engine, "ResourceType", "ResourceType is not null", usage, since, recognizer, catalog)
-        known = ", ".join(literal(text) for text in sorted({text for _, text, _, _ in typed})) or "''"
-        other = f"(ResourceType is null or ResourceType not in ({known}))"
-        told = _names(engine, "ChargeDescription", other, usage, since, recognizer, catalog)
-        for text, names, which in (("ResourceType", typed, "true"), ("ChargeDescription", told, other)):
-            if not names:
-                continue
-            rows = ", ".join(f"({', '.join(map(literal, name))})" for name in names)
-            named = f"(values {rows}) as n(sender, text, provider, kind)"
-            engine.execute(f"create or replace temp table name as select * from {named}")  # noqa: S608 - quoted
-            sql = LINES.format(usage=usage, text=text, which=which, provider=PROVIDER, most=MOST_RATES)
-            cursor = engine.execute(sql, since)
-            titles = [column[0] for column in cursor.description]
-            lines = (dict(zip(titles, row, strict=True)) for row in cursor.fetchall())
-            found += [rate for line in lines if (rate := _rate(line)) is not None]
-    return found
+        engine.execute(TEXTS.format(provider=PROVIDER, usage=usage, most=MOST_TEXTS), since)
+        words = engine.execute(WORDS.format(most=MOST_WORDS)).fetchall()
+        names = _names(words, catalog)
+        if not names:
+            return []
+        rows = ", ".join(f"({', '.join(map(literal, name))})" for name in names)
+        named = f"(values {rows}) as n(sender, word, provider, kind)"
+        engine.execute(f"create or replace temp table name as select * from {named}")  # noqa: S608 - quoted
+        engine.execute(KNOWN)
+        cursor = engine.execute(LINES.format(usage=usage, provider=PROVIDER, most=MOST_RATES), since)
+        titles = [column[0] for column in cursor.description]
+        lines = (dict(zip(titles, row, strict=True)) for row in cursor.fetchall())
+        return [rate for line in lines if (rate := _rate(line)) is not None]
 
 
-def _names(
-    engine: Any,
-    text: str,
-    which: str,
-    usage: str,
-    since: dict[str, date],
-    recognizer: Recognizer,
-    catalog: Catalog,
-) -> list[tuple[str, str, str, str]]:
-    """Sender and text of lines, with the provider and the instance type that they mean."""
-    sql = TEXTS.format(provider=PROVIDER, text=text, usage=usage, which=f"{which} and {text} is not null",
-                       most=MOST_TEXTS)  # fmt: skip
+def _names(words: Iterable[tuple[str, str]], catalog: Catalog) -> list[tuple[str, str, str, str]]:
+    """Sender and word of lines, with the provider and the instance type that they mean."""
+    recognizer = Recognizer(catalog)
     found = []
     senders: dict[str, str | None] = {}
-    for sender, words in engine.execute(sql, since).fetchall():
+    for sender, word in words:
         if sender not in senders:
             senders[sender] = recognizer.provider(sender)
         provider = senders[sender]
-        kind = None if provider is None else _instance(provider, words, recognizer, catalog)
+        kind = None if provider is None else _instance(provider, word, recognizer, catalog)
         if provider is not None and kind is not None:
-            found.append((sender, words, provider, kind))
+            found.append((sender, word, provider, kind))
     return found
 
 
@@ -138,7 +142,7 @@ def _rate(line: dict[str, Any]) -> PaidRate | None:
     if hours_each is None or not line["quantity"] or line["quantity"] <= 0:
         return None
     hours = line["quantity"] * hours_each
-    usd = line["usd"] / hours if line["rate"] is None else line["rate"] / hours_each
+    usd = line["amount"] * line["usd_per_unit"] / hours if line["rate"] is None else line["rate"] / hours_each
     if not usd > 0:
         return None
     managed = line["kind"].startswith("ml.") and line["market"] == "on_demand"
@@ -154,20 +158,36 @@ def digest_of(manifest: Manifest) -> str:
     return hashlib.sha256("\n".join(files).encode()).hexdigest()[:24]
 
 
-def rates_for_plans(ledger: Path) -> tuple[Layer, tuple[str, ...]]:
-    """The rates kept in a ledger's folder as a layer, and what to say if they can't be used."""
-    file = ledger / NAME
+def rates_for_plans(ledger: Path, catalog: Catalog, *, today: date) -> tuple[Layer, tuple[str, ...]]:
+    """The rates that a ledger's bills teach as a layer, and what to say if they can't be used.
+
+    They are kept in the ledger's folder; the first plan after a bill came (or went) learns them anew.
+    """
     nothing = Layer(name="bill", points=())
-    if not file.exists():
-        return nothing, ()
-    again = "Learn them again: shoestring bills rates"
     try:
-        found = read_rates(file)
-        if found.digest != digest_of(read_manifest(ledger)):
-            return nothing, (f"Rates learnt from bills are older than the bills and not used. {again}",)
-    except BadInput as error:
+        manifest = read_manifest(ledger)
+        if all(p.kind == "metered" for p in manifest.parts):
+            return nothing, ()
+        file = ledger / NAME
+        found = read_rates(file) if file.exists() else BillRates()
+        if found.digest != digest_of(manifest):
+            found = _learn_now(ledger, catalog, today)
+    except (ShoestringError, OSError) as error:
+        again = "Learn them again: shoestring bills rates"
         return nothing, (f"Rates learnt from bills are not used: {error}. {again}",)
     return Layer(name="bill", points=tuple(r.point for r in found.rates)), ()
+
+
+def _learn_now(ledger: Path, catalog: Catalog, today: date) -> BillRates:
+    from shoestring.store.charges import ChargeStore
+    from shoestring.store.charges_engine import engine_errors, explain_engine_error
+
+    try:
+        return learn_rates(ChargeStore(ledger), catalog, today=today)
+    except ShoestringError:  # no engine, for one
+        raise
+    except engine_errors() as error:
+        raise explain_engine_error(error, "learning rates") from error
 
 
 def _write(file: Path, found: BillRates) -> None:

@@ -11,17 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger, open_ledger
-from shoestring.app.cli._rates import show_rates
 from shoestring.app.cli._show import console, print_json
 from shoestring.app.site import user_name
-from shoestring.catalog.load import embedded
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
 from shoestring.domain.units import cents
 from shoestring.store.bills.publish import Imported
 from shoestring.store.charges import ChargeStore
 from shoestring.store.reconcile import reconcile
-from shoestring.workflows.bill_rates import learn_rates
 from shoestring.workflows.bills import (
     bring_in,
     close_month,
@@ -79,11 +76,12 @@ def command(
                 invoice=expected,
                 progress=lambda doing, percent: bar.update(task, description=doing, completed=percent),
             )
-        learnt = learn_rates(store, embedded(), today=now.date()) if done.delivery is not None else None
         _tell(store, done, tie_out(done, expected, _closed(store, done)), as_json, rated=rates is not None)
-        if learnt is not None and learnt.rates and not as_json:
-            console().print(Text(f"  {len(learnt.rates)} rates for plans: shoestring bills rates"))
     elif action == "rates":
+        from shoestring.app.cli._rates import show_rates
+        from shoestring.catalog.load import embedded
+        from shoestring.workflows.bill_rates import learn_rates
+
         show_rates(learn_rates(store, embedded(), today=now.date()), as_json)
     else:
         raise BadInput(f"no action {action!r}", next_step="one of: import, reconcile, rates, close, list")
