@@ -195,3 +195,9 @@ def test_a_weekday_is_usual_by_its_own_kind_once_there_are_three_of_them():
     days = [100.0 if day % 7 == 0 else 10.0 for day in range(28)]
     assert 21 not in [a.day for a in anomalies({"a": days}) if a.kind == "spike"]
     assert 14 in [a.day for a in anomalies({"a": days}) if a.kind == "spike"]
+
+
+def test_a_dollar_is_worth_a_word_unless_said_otherwise():
+    assert len(anomalies({"a": [0.0] * 20 + [1.0]})) == 1
+    assert anomalies({"a": [0.0] * 20 + [0.99]}) == ()
+    assert len(anomalies({"a": [0.0] * 20 + [0.5]}, least_usd=0.5)) == 1

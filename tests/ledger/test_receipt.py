@@ -256,3 +256,14 @@ def test_parts_attempts_and_sources_each_sum_to_the_total(attempts):
 def test_in_time_is_when_the_work_was_done_whoever_noticed_it_when(state, deadline, now, in_time):
     told = paid(state=state, ended=12_000, now=now, deadline_s=deadline)
     assert told.in_time is in_time
+
+
+def test_an_instance_that_shows_up_after_the_work_was_done_makes_nothing_late():
+    done = attempt(1, 0, 5000, steps=((600, 5000, 0, 100),))
+    shown_late = attempt(2, 6000, 9000, exit_kind=ExitKind.STOPPED)
+    still_up = attempt(3, 9500, None)
+    assert paid((done, shown_late, still_up), ended=9600, deadline_s=5000).in_time is True
+    assert paid((shown_late,), ended=8000, deadline_s=8000).in_time is True, (
+        "nobody saw the work end: when it was told"
+    )
+    assert paid((shown_late,), ended=8001, deadline_s=8000).in_time is False
