@@ -328,3 +328,13 @@ def test_an_interruption_that_is_free_in_the_first_hour_makes_spot_cheaper() -> 
 
     assert isinstance(plain, Launch) and isinstance(refunded, Launch)
     assert refunded.reason.numbers["expected_usd"] < plain.reason.numbers["expected_usd"]
+
+
+def test_owned_hours_that_become_free_too_late_are_left() -> None:
+    """Another start would take up to a quarter of an hour: with five hours of work in five hours and ten minutes."""
+    owned = replace(
+        offer("rack", Market.OWNED, 4.0),
+        owned=OwnedCost(marginal_usd_per_hour=Decimal("0.3"), loaded_usd_per_hour=Decimal("2")),
+    )
+    run = job(20, 25.17, left_h=5, eligible=(SPOT_A, SAFE, owned.id), **on(SAFE))
+    assert not isinstance(decide(run, offers(owned, a_up=False), at_h=20), Release)
