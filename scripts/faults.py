@@ -14,11 +14,17 @@ SWAPS: dict[type[ast.AST], type[ast.AST]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One place of a file that can be changed. ``in_function``: in the body of one, whose code can be swapped."""
+    """One place of a file that can be changed.
+
+    Attributes:
+        lines: from the beginning of its statement on: Python does not tell every line that it runs.
+        in_function: in the body of one, whose code can be swapped.
+    """
 
     file: Path
     number: int
     line: int
+    lines: range
     text: str
     in_function: bool
 
@@ -34,10 +40,22 @@ def faults(files: list[Path]) -> Iterator[Fault]:
             for statement in function.body
             for inner in ast.walk(statement)
         }
+        begins = {  # later ones lie deeper
+            id(inner): statement.lineno
+            for statement in ast.walk(tree)
+            if isinstance(statement, ast.stmt)
+            for inner in ast.walk(statement)
+        }
         for number, (node, _) in enumerate(places(tree)):
-            line = getattr(node, "lineno", 0)
-            text = lines[line - 1].strip()
-            yield Fault(file=file, number=number, line=line, text=text, in_function=id(node) in inside)
+            line, end = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0)
+            yield Fault(
+                file=file,
+                number=number,
+                line=line,
+                lines=range(begins[id(node)], end + 1),
+                text=lines[line - 1].strip(),
+                in_function=id(node) in inside,
+            )
 
 
 def mutated(fault: Fault) -> tuple[ast.Module, str]:

@@ -118,7 +118,7 @@ class Mutants:
     def _tests_of(self, fault: Fault, tests: Tests) -> list[str]:
         lines = tests.get(str(fault.file), {})
         if fault.in_function:
-            names = set(lines.get(str(fault.line), ()))
+            names = {name for line in fault.lines for name in lines.get(str(line), ())}
         else:
             names = {name for of_line in lines.values() for name in of_line}
         return sorted(names, key=lambda name: (self.seconds[name], name))

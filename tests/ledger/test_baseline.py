@@ -1,11 +1,12 @@
 """What a run is compared with: which baseline heads the receipt, and what is known of a saving."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from shoestring.domain.facts import Baseline
-from shoestring.domain.offer import Market
+from shoestring.domain.offer import BillingRule, Market
 from shoestring.ledger.baseline import (
     BaselineCost,
     MeasuredTime,
@@ -99,10 +100,31 @@ def test_no_offer_and_no_price_are_told_apart():
 
 
 def test_without_an_attempt_so_far_the_offers_own_boot_time_counts():
-    from dataclasses import replace
-
     assert priced(boot_s=None, on=replace(THREE, boot_s=360.0)).hours == pytest.approx(1.1)
 
 
 def test_however_little_was_done_it_was_measured():
     assert priced(useful_s=0.5).hours == pytest.approx(180.5 / 3600)
+
+
+def test_a_baseline_is_rounded_as_its_provider_bills():
+    hourly = replace(THREE, billing=BillingRule(granularity_s=3600, minimum_s=3600))
+    assert priced(0.5, on=hourly).cost_usd == 3
+    assert priced(1.5, on=hourly).cost_usd == 6
+
+
+def test_without_any_word_on_booting_it_takes_no_time():
+    assert priced(boot_s=None, on=replace(THREE, boot_s=None)).hours == 1.0
+
+
+def test_the_method_says_how_long_at_what_price_from_where():
+    assert priced(2.0).method == (
+        "uninterrupted; 2 h (declared) at 3.00 $/h (test, 2026-01-01), rounded as the provider bills; compute only"
+    )
+    assert priced(useful_s=0.0).method == "uninterrupted; hours on T4 unknown"
+    on_cpu = offer("3.00", market=Market.ON_DEMAND, accelerator=None)
+    assert priced(useful_s=0.0, on=on_cpu).method == "uninterrupted; hours on cpu unknown"
+
+
+def test_a_share_is_saved_of_however_little():
+    assert saving_against(cost("on_demand", "0.50"), Decimal("0.20")).fraction == 0.6

@@ -1,6 +1,6 @@
 """The fold of one run's facts: first words stay, newest words count."""
 
-from shoestring.domain.facts import Asked, Intended, Observed, SweptOrphan
+from shoestring.domain.facts import Asked, Completed, Intended, Observed, SweptOrphan
 from shoestring.domain.fleet import Hold, Reason, Release
 from shoestring.domain.run import ExitKind, Heartbeat, Observation, Outcome, RunState
 from shoestring.ledger.history import history_of
@@ -74,3 +74,19 @@ def test_beats_are_kept_by_their_moments():
 def test_a_run_that_goes_on_is_told_until_now():
     assert told().until == at(10_800)
     assert told(state=RunState.RUNNING, now=12_345).until == at(12_345)
+
+
+def test_a_launch_is_refused_when_the_engine_said_so_and_nothing_was_billed():
+    def launched(result, seen):
+        facts = facts_of((FIRST,), ended=10_800, state=RunState.RUNNING)
+        kept = [f for f in facts if not isinstance(f, Completed | (Observed if not seen else Completed))]
+        if result is not None:
+            kept.append(Completed(run_id="r1", at=at(1), action_id="a1", result=result))
+        history = history_of(kept, "r1", at(20_000))
+        return history.refused_launches, [a.id for a in history.attempts]
+
+    assert launched("refused", seen=False) == launched("no_capacity", seen=False) == (1, [])
+    assert launched("no_capacity", seen=True) == (0, ["a1"]), "it was billed all the same"
+    assert launched("unknown", seen=False) == launched("done", seen=False) == (0, ["a1"])
+    assert launched(None, seen=False) == (0, ["a1"]), "nobody has answered yet"
+    assert launched(None, seen=True) == (0, ["a1"])
