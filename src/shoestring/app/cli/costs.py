@@ -139,7 +139,8 @@ def _show(question: Question, answer: Answer) -> None:
         keys = [NONE if key is None else printable(key) for key in row.keys]
         use = [_number(row.accelerator_hours)] * hours + [_number(row.energy_kwh)] * energy
         table.add_row(*keys, _dollars(row.usd), share, _dollars(row.list_usd), f"{row.charges:,}", *use)
-    out.print(table)
+    if told:
+        out.print(table)
     if answer.more_rows:
         out.print(Text(f"  and {answer.more_rows} more lines (--limit 0 shows all)", "dim"))
     out.print(
