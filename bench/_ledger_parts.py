@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from focus_rows import write_rows
-from shoestring.store.charges import PARQUET, ChargeStore, Staged
-from shoestring.store.charges_engine import literal
+from shoestring.store.charges import ChargeStore, Staged
+from shoestring.store.charges_engine import PARQUET, literal
 from shoestring.store.charges_manifest import Part
 from shoestring.workflows.bills import bring_in
 
@@ -51,7 +51,7 @@ def make_parts(folder: Path, part_rows: int, parts: int) -> dict[str, int]:
     return {
         "rows": sum(p.rows for p in held),
         "parts": len(held),
-        "cubes": sum(p.cube is not None for p in held),
+        "cubes": sum(p.cube is not None and p.resources is not None for p in held),
         "months": len({p.period for p in held}),
         "bytes": sum(p.stat().st_size for p in store.folder.rglob("*") if p.is_file()),
     }

@@ -9,10 +9,11 @@ pytest.importorskip("duckdb")
 
 from shoestring.domain.errors import BadInput
 from shoestring.ledger.calendar import FiscalCalendar
-from shoestring.store import charges
+from shoestring.store import answers, charges_cubes
 from shoestring.store.answers import METRICS, Question, ask
 from shoestring.store.charges import ChargeStore
-from shoestring.store.dimensions import Condition
+from shoestring.store.charges_schema import RESOURCE_KEYS
+from shoestring.store.dimensions import RESOURCE_DIMENSIONS, Condition, dimension_sql
 from shoestring.workflows.bills import bring_in
 from shoestring.workflows.costs import answer_csv, answer_json, question_of, write_parquet
 from tests.store.bills.giving import focus, write
@@ -40,11 +41,12 @@ def store(request, tmp_path_factory):
     ]
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "cube":
-            patch.setattr(charges, "CUBE_LEAST", 1)
-            patch.setattr(charges, "CUBE_WORTH", 10)
+            patch.setattr(charges_cubes, "CUBE_LEAST", 1)
+            patch.setattr(charges_cubes, "CUBE_WORTH", 10)
         store = ChargeStore(folder / "ledger")
         bring_in(store, [write(folder / "bill.csv", rows)], now=NOW, user="ann")
-    assert (store.manifest().parts[0].cube is not None) == (request.param == "cube")
+    (part,) = store.manifest().parts
+    assert (part.cube is not None, part.resources is not None) == ((request.param == "cube",) * 2)
     return store
 
 
@@ -69,8 +71,39 @@ def test_by_team_and_by_team_and_day(store):
     assert answered(store, "team", "day") == expected(lambda n: (team(n), f"2026-01-{n % 3 + 1:02d}"))
 
 
-def test_by_resource_needs_the_rows(store):
+@pytest.mark.parametrize(
+    ("by", "since", "where"),
+    [
+        (("resource",), None, ()),
+        (("resource", "team", "month"), date(2026, 1, 1), ()),
+        (("resource",), None, ("team=vision",)),
+        (("team", "resource"), None, ("region!=eu-west-1",)),
+        (("resource",), date(2026, 1, 2), ()),  # no whole month
+        (("resource", "day"), None, ()),
+        (("resource", "service"), None, ("charge=Credit",)),
+        (("team",), None, ("resource=i-1",)),
+    ],
+)
+@pytest.mark.parametrize("metric", METRICS)
+def test_resources_have_the_sums_of_their_rows(store, monkeypatch, by, since, where, metric):
+    question = Question(
+        by=by, metric=metric, since=since, where=tuple(Condition.parse(text) for text in where)
+    )
+    told = ask(store, question)
+    monkeypatch.setattr(answers, "RESOURCE_DIMENSIONS", set())
+    assert ask(store, question) == told
+    assert told.total_usd == sum(row.usd for row in told.rows)
+
+
+def test_by_resource(store):
     assert answered(store, "resource") == expected(lambda n: f"i-{n % 9}")
+
+
+def test_a_limit_leaves_out_the_cheapest_and_no_dollar_of_the_total(store):
+    every = ask(store, Question(by=("resource",), metric="billed"))
+    some = ask(store, Question(by=("resource",), metric="billed", limit=2))
+    assert (some.rows, some.more_rows) == (every.rows[:2], 7)
+    assert some.total_usd == every.total_usd == sum(range(90))
 
 
 def test_since_is_included_and_until_is_not(store):
@@ -158,3 +191,10 @@ def test_text_that_a_spreadsheet_would_run_is_disarmed_in_csv(tmp_path):
 def test_quarters_of_four_four_and_five_weeks(day, month, year):
     calendar = FiscalCalendar(weeks_445=True)
     assert (calendar.month(day), calendar.year(day)) == (month, year)
+
+
+def test_the_cube_of_resources_has_the_columns_of_what_it_is_asked():
+    told = ["ResourceId", "BillingPeriodStart", "x_Day"]
+    for name in RESOURCE_DIMENSIONS:
+        sql = dimension_sql(name).replace('"', "")
+        assert sql in RESOURCE_KEYS or any(column in sql for column in told), name

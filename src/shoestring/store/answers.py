@@ -1,6 +1,6 @@
 """Questions to the ledger: what was spent, by what, when. Values of users are parameters, never SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -15,6 +15,7 @@ from shoestring.store.charges_manifest import ALLOCATION, Manifest, Part
 from shoestring.store.charges_schema import MEASURES, MONEY, MONEY_COLUMNS
 from shoestring.store.dimensions import (
     FISCAL,
+    RESOURCE_DIMENSIONS,
     ROW_DIMENSIONS,
     UNALLOCATED,
     Condition,
@@ -118,15 +119,14 @@ def ask(store: ChargeStore, question: Question) -> Answer:
         check_dimension(name)
     manifest = store.manifest()
     parts = _touched(counted_parts(manifest, allocated=question.allocated), question)
-    by_row = any(name in ROW_DIMENSIONS for name in names)
-    table = _table(store, parts, by_row=by_row)
+    read = _reader(store, question, names)
     filtered = any(c.dimension in ROW_DIMENSIONS for c in question.where)
-    whole = table if filtered else store.days_sql(parts)  # what is no line by line is in the cubes
+    table = read(parts)
+    # What is no line by line is in the daily cubes: parts of costs, kinds of charges, currencies.
+    whole = _rows(store, parts) if filtered else store.days_sql(parts)
     measured = _touched(measured_parts(manifest), question)
     if measured:
-        table = (
-            f"(select * from {table} union all by name {_measures(store, manifest, measured, by_row=by_row)})"
-        )
+        table = f"(select * from {table} union all by name {_measures(manifest, read(measured))})"
     fiscal = bool(set(names) & set(FISCAL))
     with store.connect(alone=fiscal) as engine:  # its function is of this question's calendar
         if fiscal:  # brings numpy along, which other questions need not wait for
@@ -134,13 +134,21 @@ def ask(store: ChargeStore, question: Question) -> Answer:
         return _answer(engine, table, whole, question)
 
 
-def _table(store: ChargeStore, parts: Sequence[Part], *, by_row: bool) -> str:
-    if not by_row:
-        return store.days_sql(parts)
+def _reader(store: ChargeStore, question: Question, names: Sequence[str]) -> Callable[[Sequence[Part]], str]:
+    """SQL of parts, by the smallest sums that can tell what the question is about."""
+    if not any(name in ROW_DIMENSIONS for name in names):
+        return store.days_sql
+    months = all(bound is None or bound.day == 1 for bound in (question.since, question.until))
+    if months and RESOURCE_DIMENSIONS.issuperset(names):
+        return store.resources_sql
+    return lambda parts: _rows(store, parts)
+
+
+def _rows(store: ChargeStore, parts: Sequence[Part]) -> str:
     return f"(select *, cast(ChargePeriodStart as date) as x_Day, 1 as x_Rows from {store.rows_sql(parts)})"
 
 
-def _measures(store: ChargeStore, manifest: Manifest, parts: Sequence[Part], *, by_row: bool) -> str:
+def _measures(manifest: Manifest, metered: str) -> str:
     """SQL of metered lines without their money. What the bill's own lines state of a run, its meter says no more."""
     nothing = [f"cast(0 as {MONEY}) as {column}" for column in MONEY_COLUMNS]
     measures = []
@@ -153,7 +161,7 @@ def _measures(store: ChargeStore, manifest: Manifest, parts: Sequence[Part], *, 
                 f"case when list_contains({literals(stated)}, x_Source) then null else {column} end as {column}"
             )
     replaced = ", ".join([*nothing, *measures, "0 as x_Rows"])
-    return f"select * replace ({replaced}) from {_table(store, parts, by_row=by_row)}"
+    return f"select * replace ({replaced}) from {metered}"
 
 
 def _answer(engine: Any, table: str, whole: str, question: Question) -> Answer:
@@ -164,8 +172,9 @@ def _answer(engine: Any, table: str, whole: str, question: Question) -> Answer:
     rows = engine.execute(
         f"""select {"".join(k + ", " for k in keys)} sum({amount}) as usd,
               sum({in_usd("ListCost")}), sum(x_Rows),
-              sum(x_AcceleratorSeconds) / 3600, sum(x_EnergyKwh), sum(x_CarbonKg)
-            from {table} {where} {group} order by usd desc nulls last, {", ".join(keys) or "1"}""",
+              sum(x_AcceleratorSeconds) / 3600, sum(x_EnergyKwh), sum(x_CarbonKg), count(*) over ()
+            from {table} {where} {group} order by usd desc nulls last, {", ".join(keys) or "1"}
+            {"" if question.limit is None else f"limit {int(question.limit)}"}""",
         values,
     ).fetchall()
     width = len(keys)
@@ -181,9 +190,8 @@ def _answer(engine: Any, table: str, whole: str, question: Question) -> Answer:
         )
         for r in rows
     ]
-    shown = lines if question.limit is None else lines[: question.limit]
     visible = engine.execute(
-        f"""select coalesce(sum({amount}) filter (x_CostPart = 'idle'), 0),
+        f"""select coalesce(sum({amount}), 0), coalesce(sum({amount}) filter (x_CostPart = 'idle'), 0),
               coalesce(sum({amount}) filter (CommitmentDiscountStatus = 'Unused'
                 or CapacityReservationStatus = 'Unused'), 0),
               coalesce(sum({amount}) filter ({UNALLOCATED}), 0),
@@ -200,15 +208,15 @@ def _answer(engine: Any, table: str, whole: str, question: Question) -> Answer:
     return Answer(
         by=question.by,
         metric=question.metric,
-        rows=tuple(shown),
-        total_usd=sum((line.known_usd for line in lines), money(0)),
-        idle_usd=_money(visible[0]),
-        unused_usd=_money(visible[1]),
-        unallocated_usd=_money(visible[2]),
-        credit_usd=_money(visible[3]),
-        metered_usd=_money(visible[4]),
+        rows=tuple(lines),
+        total_usd=_money(visible[0]),
+        idle_usd=_money(visible[1]),
+        unused_usd=_money(visible[2]),
+        unallocated_usd=_money(visible[3]),
+        credit_usd=_money(visible[4]),
+        metered_usd=_money(visible[5]),
         unconverted={currency or "?": _money(total) for currency, total in foreign},
-        more_rows=len(lines) - len(shown),
+        more_rows=(rows[0][-1] if rows else 0) - len(rows),
     )
 
 

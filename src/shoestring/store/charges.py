@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from shoestring.store.charges_engine import connect, ident, literal, literals
+from shoestring.store.charges_cubes import DAYS, RESOURCES, Grain, write_cubes
+from shoestring.store.charges_engine import PARQUET, connect, ident, literal, literals
 from shoestring.store.charges_manifest import (
     Delivery,
     Manifest,
@@ -20,12 +21,8 @@ from shoestring.store.charges_manifest import (
     write_manifest,
     writing,
 )
-from shoestring.store.charges_schema import CUBE_KEYS, CUBE_SUMS, STORE_COLUMNS
+from shoestring.store.charges_schema import STORE_COLUMNS
 from shoestring.training.spool import sync_folder
-
-PARQUET = "(format parquet, compression zstd)"
-CUBE_WORTH = 0.5  # a cube with more than this share of its part's rows saves nothing and is not kept
-CUBE_LEAST = 20_000  # below so many rows the rows themselves are as quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +66,7 @@ class ChargeStore:
 
     def rows_of_files(self, paths: Sequence[str], *, numbered: bool = False) -> str:
         """The same for files; with ``filename`` and ``file_row_number`` if ``numbered``."""
-        listed = literals([str(self._schema_file(cube=False)), *paths])
+        listed = literals([str(self._schema_file()), *paths])
         numbers = ", filename=true, file_row_number=true" if numbered else ""
         return f"read_parquet({listed}, union_by_name=true, hive_partitioning=false{numbers})"
 
@@ -78,13 +75,18 @@ class ChargeStore:
 
         Parts without a cube give their rows as they are: the same sums, only more rows.
         """
-        names = ", ".join(ident(c) for c in (*CUBE_KEYS, *CUBE_SUMS))
-        day = "cast(ChargePeriodStart as date)"
-        plain = [p.file for p in parts if p.cube is None]
-        halves = [f"select {day} as x_Day, 1 as x_Rows, {names} from {self._read(plain)}"]
-        cubes = [p.cube for p in parts if p.cube is not None]
+        return self._summed_sql(DAYS, [(p.file, p.cube) for p in parts])
+
+    def resources_sql(self, parts: Sequence[Part]) -> str:
+        """The same by month (``x_Day`` is its first day), resource and `RESOURCE_KEYS`."""
+        return self._summed_sql(RESOURCES, [(p.file, p.resources) for p in parts])
+
+    def _summed_sql(self, grain: Grain, files: Sequence[tuple[str, str | None]]) -> str:
+        plain = self._read([file for file, cube in files if cube is None])
+        halves = [f"select {grain.day} as x_Day, 1 as x_Rows, {grain.columns} from {plain}"]
+        cubes = [cube for _, cube in files if cube is not None]
         if cubes:
-            halves.append(f"select x_Day, x_Rows, {names} from {self._read(cubes, cube=True)}")
+            halves.append(f"select x_Day, x_Rows, {grain.columns} from {self._read(cubes, grain)}")
         return f"({' union all '.join(halves)})"
 
     def stage_folder(self) -> Path:
@@ -104,17 +106,15 @@ class ChargeStore:
         with writing(self.folder):
             yield Change(self, self.manifest())
 
-    def _read(self, files: Sequence[str], *, cube: bool = False) -> str:
-        paths = [str(self._schema_file(cube=cube)), *(str(self.folder / f) for f in files)]
+    def _read(self, files: Sequence[str], grain: Grain | None = None) -> str:
+        paths = [str(self._schema_file(grain)), *(str(self.folder / f) for f in files)]
         return f"read_parquet({literals(paths)}, union_by_name=true, hive_partitioning=false)"
 
-    def _schema_file(self, *, cube: bool) -> Path:
+    def _schema_file(self, grain: Grain | None = None) -> Path:
         """An empty Parquet file with every column: what makes the columns that a bill lacks null."""
-        types = dict(STORE_COLUMNS)
-        if cube:
-            types = {"x_Day": "DATE", "x_Rows": "BIGINT"} | {k: types[k] for k in (*CUBE_KEYS, *CUBE_SUMS)}
+        types = STORE_COLUMNS if grain is None else grain.types
         digest = hashlib.sha256(repr(types).encode()).hexdigest()[:12]
-        path = self.folder / f"schema-{'cube' if cube else 'rows'}-{digest}.parquet"
+        path = self.folder / f"schema-{'rows' if grain is None else grain.name}-{digest}.parquet"
         if not path.exists():
             nothing = ", ".join(f"cast(null as {sql}) as {ident(name)}" for name, sql in types.items())
             made = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -139,12 +139,14 @@ class Change:
         staged.path.replace(target)
         _sync(target)
         sums = staged.sums or self._sums(target)
+        cubes = self._cubes(target, sums.rows)
         part = Part(
             period=staged.period,
             source=staged.source,
             kind=staged.kind,
             file=name,
-            cube=self._cube(target, name, sums.rows),
+            cube=cubes.get(DAYS.name),
+            resources=cubes.get(RESOURCES.name),
             rows=sums.rows,
             import_id=import_id,
             billed=sums.billed,
@@ -190,6 +192,12 @@ class Change:
         self._sweep()
         return self.manifest
 
+    def _cubes(self, file: Path, rows: int) -> dict[str, str]:
+        made = write_cubes(self.engine, file, rows)
+        for cube in made.values():
+            _sync(cube)
+        return {grain: str(cube.relative_to(self.store.folder)) for grain, cube in made.items()}
+
     def _sums(self, file: Path) -> Sums:
         rows = self.engine.execute(
             "select coalesce(BillingCurrency, '?'), count(*), coalesce(sum(BilledCost), 0), "
@@ -200,50 +208,6 @@ class Change:
             billed={currency: str(total) for currency, _, total, _ in rows},
             effective={currency: str(total) for currency, _, _, total in rows},
         )
-
-    def _cube(self, file: Path, name: str, rows: int) -> str | None:
-        """Sum a part by day and cube keys into a file of its own; None where that is no gain."""
-        if rows < CUBE_LEAST:
-            return None
-        cube = self.store.folder / (made := name.removesuffix(".parquet") + ".cube")
-        same = self._constants(file)
-        described = self.engine.execute(f"describe select * from {literal(file)}").fetchall()
-        present = {name for name, *_ in described if same.get(name) != "null"}  # readers see nulls
-        keys = ", ".join(
-            f"cast({same[k]} as {STORE_COLUMNS[k]}) as {ident(k)}" if k in same else ident(k)
-            for k in CUBE_KEYS
-            if k in present
-        )
-        varying = ", ".join(("1", *(ident(k) for k in CUBE_KEYS if k in present and k not in same)))
-        sums = ", ".join(f"sum({ident(s)}) as {ident(s)}" for s in CUBE_SUMS if s in present)
-        self.engine.execute(
-            f"copy (select cast(ChargePeriodStart as date) as x_Day, {keys}, count(*) as x_Rows, {sums} "
-            f"from {literal(file)} group by {varying}) to {literal(cube)} {PARQUET}"
-        )
-        (count,) = self.engine.execute(f"select count(*) from read_parquet({literal(cube)})").fetchone()
-        if count > CUBE_WORTH * rows:
-            cube.unlink()
-            return None
-        _sync(cube)
-        return made
-
-    def _constants(self, file: Path) -> dict[str, str]:
-        """Columns that are the same, or null, in every row, as the file's own statistics say -> SQL of it.
-
-        A bill has many (currency, issuer, account, month); grouping by them takes time and tells nothing.
-        """
-        rows = self.engine.execute(
-            f"""select path_in_schema, min(stats_min_value), max(stats_max_value), sum(stats_null_count),
-                  sum(num_values), bool_and(min_is_exact and max_is_exact), count(stats_min_value), count(*)
-                from parquet_metadata({literal(file)}) group by 1"""
-        ).fetchall()
-        found = {}
-        for name, low, high, nulls, values, exact, with_stats, groups in rows:
-            if nulls is not None and nulls == values:
-                found[name] = "null"
-            elif low is not None and low == high and nulls == 0 and exact and with_stats == groups:
-                found[name] = literal(low)
-        return found
 
     def _sweep(self) -> None:
         named = self.manifest.files()

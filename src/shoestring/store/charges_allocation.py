@@ -17,8 +17,8 @@ from typing import Any
 from shoestring.domain.units import money
 from shoestring.ledger.allocate import AllocationRule, CostLine, allocate
 from shoestring.store.answers import counted_parts, in_usd
-from shoestring.store.charges import PARQUET, Change, ChargeStore, Staged
-from shoestring.store.charges_engine import ident, literal
+from shoestring.store.charges import Change, ChargeStore, Staged
+from shoestring.store.charges_engine import PARQUET, ident, literal
 from shoestring.store.charges_manifest import ALLOCATION, Manifest, Part
 from shoestring.store.charges_schema import CUBE_KEYS, LABEL_COLUMNS, MONEY_COLUMNS
 from shoestring.store.charges_write import load_rows

@@ -9,6 +9,7 @@ from typing import Any
 from shoestring.domain.errors import BadInput, ShoestringError
 
 MEMORY_LIMIT = "1GB"
+PARQUET = "(format parquet, compression zstd)"  # how the ledger writes its files
 
 
 def connect(folder: Path | None = None, *, alone: bool = False) -> Any:

@@ -24,12 +24,13 @@ ALLOCATION = "allocation"  # the kind of parts whose charges move cost and sum t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The charges of one billing period from one source, as one Parquet file with its daily cube.
+    """The charges of one billing period from one source, as one Parquet file with its cubes.
 
     Attributes:
         period: ``2026-01``. source: e.g. ``aws/123456789012`` or ``shoestring/RUN``.
         kind: ``bill`` | ``metered`` | ``adjusts 2026-01`` (posted after that month was closed) | ``allocation``.
-        file, cube: paths inside the ledger's folder; cube None where it would be no smaller.
+        file, cube, resources: paths inside the ledger's folder, of the charges, their daily cube and their monthly one
+            of resources; None for a cube that would be no smaller, or is of an older ledger.
         billed, effective: sums by currency, as decimal text.
     """
 
@@ -42,6 +43,7 @@ class Part:
     import_id: str
     billed: Mapping[str, str] = field(default_factory=dict)
     effective: Mapping[str, str] = field(default_factory=dict)
+    resources: str | None = None
 
     @property
     def of_a_bill(self) -> bool:
@@ -94,8 +96,9 @@ class Manifest:
 
     def files(self) -> set[str]:
         """Every file that this manifest names."""
-        named = {p.file for p in self.parts} | {p.cube for p in self.parts if p.cube is not None}
-        return named | {d.quarantine for d in self.deliveries if d.quarantine is not None}
+        cubes = {cube for p in self.parts for cube in (p.cube, p.resources) if cube is not None}
+        quarantined = {d.quarantine for d in self.deliveries if d.quarantine is not None}
+        return {p.file for p in self.parts} | cubes | quarantined
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -16,8 +16,8 @@ from shoestring.domain.units import HOURS_PER_MONTH, JOULES_PER_KWH, SECONDS_PER
 from shoestring.domain.usage import CostPart, UsageKind, UsageRecord
 from shoestring.ledger.carbon import NO_GRID, Grid, GridFactor, carbon_kg
 from shoestring.ledger.receipt import Receipt
-from shoestring.store.charges import PARQUET, ChargeStore, Staged
-from shoestring.store.charges_engine import literal
+from shoestring.store.charges import ChargeStore, Staged
+from shoestring.store.charges_engine import PARQUET, literal
 from shoestring.store.charges_manifest import Delivery
 from shoestring.store.charges_schema import LABEL_COLUMNS
 from shoestring.store.charges_write import load_rows

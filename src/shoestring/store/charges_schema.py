@@ -45,7 +45,7 @@ STORE_COLUMNS = {c.name: SQL_TYPES[c.type] for c in columns().values()} | OWN_CO
 
 MONEY_COLUMNS = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
 
-# The daily cube: what is grouped by, and what is added up.
+# The daily cube's keys, and what cubes add up.
 CUBE_KEYS = (
     *LABEL_COLUMNS.values(),
     "x_AcceleratorType",
@@ -66,6 +66,23 @@ CUBE_KEYS = (
     "RegionId",
     "ServiceCategory",
     "ServiceName",
+    "ServiceProviderName",
+    "SubAccountId",
+)
+# The monthly cube of resources. Services and kinds of charge are left out: a resource has several, and every key costs.
+RESOURCE_KEYS = (
+    "ResourceId",
+    *LABEL_COLUMNS.values(),
+    "x_AcceleratorType",
+    "x_Market",
+    "x_CostBasis",
+    "x_Source",
+    "x_UsdPerUnit",
+    "BillingAccountId",
+    "BillingCurrency",
+    "BillingPeriodStart",
+    "InvoiceIssuerName",
+    "RegionId",
     "ServiceProviderName",
     "SubAccountId",
 )

@@ -8,6 +8,7 @@ from datetime import date
 from shoestring.domain.errors import BadInput
 from shoestring.ledger.calendar import FiscalCalendar
 from shoestring.store.charges_engine import ident
+from shoestring.store.charges_schema import LABEL_COLUMNS
 
 # Over the daily cube ...
 CUBE_DIMENSIONS = {
@@ -48,6 +49,11 @@ ROW_DIMENSIONS = {
     "attempt": "x_AttemptId",
     "description": "ChargeDescription",
 }
+# What the cube of resources can tell beside the resource, by month; `RESOURCE_KEYS` has their columns.
+RESOURCE_DIMENSIONS = {
+    "resource", *LABEL_COLUMNS, "accelerator", "market", "basis", "source", "region", "provider", "account",
+    "subaccount", "issuer", "currency", "month", "billing_month",
+}  # fmt: skip
 FISCAL = ("fiscal_month", "fiscal_quarter", "fiscal_year")
 CREDIT = "ChargeCategory is not distinct from 'Credit'"
 # Credits rarely have an owner; among what has none they would only hide as much of it.

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from shoestring.domain.units import money
-from shoestring.store.charges import PARQUET, Change, ChargeStore, Staged
-from shoestring.store.charges_engine import ident, literal
+from shoestring.store.charges import Change, ChargeStore, Staged
+from shoestring.store.charges_engine import PARQUET, ident, literal
 from shoestring.store.charges_manifest import Part
 from shoestring.store.charges_schema import LABEL_COLUMNS, MEASURES
 

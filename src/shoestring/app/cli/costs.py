@@ -49,7 +49,7 @@ def command(
     marginal: Annotated[
         str | None, typer.Option(help="What the last bit of this metric cost, run by run.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="Lines shown; 0 for all.")] = 30,
+    limit: Annotated[int, typer.Option(min=0, help="Lines shown; 0 for all.")] = 30,
     ledger: LedgerOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,

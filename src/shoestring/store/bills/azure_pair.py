@@ -11,8 +11,7 @@ from typing import Any
 from shoestring.domain.errors import BadInput
 from shoestring.store.bills.format import Format
 from shoestring.store.bills.source import Source
-from shoestring.store.charges import PARQUET
-from shoestring.store.charges_engine import literal
+from shoestring.store.charges_engine import PARQUET, literal
 from shoestring.store.charges_schema import MONEY
 
 ACTUAL, AMORTIZED = "actual", "amortized"

@@ -15,8 +15,8 @@ from shoestring.store.bills.publish import Imported, publish, torn_lines
 from shoestring.store.bills.source import STRICT, Source, lenient, open_source
 from shoestring.store.bills.staging import Given, staging_sql, tag_keys_sql
 from shoestring.store.bills.tags import TagKeys
-from shoestring.store.charges import PARQUET, ChargeStore
-from shoestring.store.charges_engine import engine_errors, explain_engine_error, ident, literal
+from shoestring.store.charges import ChargeStore
+from shoestring.store.charges_engine import PARQUET, engine_errors, explain_engine_error, ident, literal
 
 FIRST_LOOK = 20_000  # rows in which the tag keys of a file are looked for
 

@@ -12,8 +12,8 @@ from shoestring.store.bills.adjust import adjustment_sql
 from shoestring.store.bills.format import Format
 from shoestring.store.bills.source import Source
 from shoestring.store.bills.staging import PROBLEM
-from shoestring.store.charges import PARQUET, Change, ChargeStore, Staged, Sums
-from shoestring.store.charges_engine import ident, literal, literals
+from shoestring.store.charges import Change, ChargeStore, Staged, Sums
+from shoestring.store.charges_engine import PARQUET, ident, literal, literals
 from shoestring.store.charges_manifest import Delivery, Part
 from shoestring.store.dimensions import CREDIT, UNALLOCATED
 
