@@ -10,7 +10,7 @@ from shoestring.supervisor import Options
 from shoestring.supervisor.eligible import Eligibility
 from shoestring.testing import an_offer
 from tests.ledger.making import at
-from tests.supervisor.making import OFFER, completed, ended, launch, run_of
+from tests.supervisor.making import OFFER, asked, completed, ended, launch, run_of
 
 ON_DEMAND = an_offer(market=Market.ON_DEMAND, usd="3.00")
 OFFERS = {o.id: o for o in (OFFER, ON_DEMAND)}
@@ -83,4 +83,17 @@ def test_a_run_rests_after_failures_of_its_own(failures: int, pause_s: float) ->
     facts = [f for n in range(1, failures + 1) for f in (launch(n), ended(ExitKind.FAILED, n, code=1))]
     eligibility, run = Eligibility(BACK_OFF), run_of(*facts)
     assert eligibility.paused(run, at(100 + pause_s - 1)) and not eligibility.paused(run, at(100 + pause_s))
-    assert not eligibility.paused(run_of(launch(), ended(ExitKind.PREEMPTED)), at(100))
+    assert eligibility.paused(run_of(launch(), ended(ExitKind.PREEMPTED)), at(100)) is False
+
+
+def test_a_run_that_was_resumed_rests_no_longer() -> None:
+    failed = [launch(1), ended(ExitKind.FAILED, code=1)]
+    assert Eligibility(BACK_OFF).paused(run_of(*failed), at(105))
+    assert not Eligibility(BACK_OFF).paused(run_of(*failed, asked("resume", 104)), at(105))
+
+
+def test_pauses_double_twenty_times_at_most() -> None:
+    endless = Eligibility(Options(backoff_s=1.0, backoff_max_s=1e9))
+    run = refused(23)
+    assert endless.offers_for(run, OFFERS, at(2**20 - 1)) == (ON_DEMAND.id,)
+    assert endless.offers_for(run, OFFERS, at(2**20)) == tuple(sorted(OFFERS))
