@@ -40,7 +40,13 @@ from faults import Fault, faults, mutated
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = {  # the tests that answer for a room
-    "ledger": ["tests/ledger", "tests/store", "tests/workflows"],
+    "ledger": [
+        "tests/ledger",
+        *(
+            f"tests/workflows/test_{verb}.py"
+            for verb in ("allocation", "budgets", "trackers", "unit_costs", "waste", "shared_cost")
+        ),
+    ],
     "supervisor": ["tests/supervisor", "tests/faults/test_crash.py", "tests/swarm/test_golden.py"],
 }
 OUT = ROOT / "out/mutants.jsonl"
