@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shoestring.domain.lever import LeverKind, LeverVerdict, QualityEvidence
 from shoestring.domain.run import ExitKind, Heartbeat, RunState
 from shoestring.ledger.breakdown import SMALLER, breakdown
 from shoestring.ledger.budgets import Spending
 from shoestring.ledger.expected import expected
+from shoestring.ledger.levers import lever_sum
 from shoestring.ledger.movers import movers
 from shoestring.ledger.quality_cost import more_is_better, quality_against_cost, reported_metrics
 from shoestring.ledger.savings import BilledSum
@@ -236,3 +238,37 @@ def test_movers_of_each_dimension_are_ranked_by_what_they_moved():
     assert movers([*spending, line(1, "e", 0)], dimensions=["team"], each=1, **days) == told[:1]
     older = Spending(day=date(2025, 12, 31), labels={"team": "a"}, usd=Decimal(500))
     assert movers([older, *spending], dimensions=["team"], **days) == told
+
+
+def verdict(run_id, kind, usd, low, high):
+    alike = QualityEvidence(
+        metric="accuracy", value=0.9, reference=0.9, more_is_better=True, tolerance=0.0, source=""
+    )
+    return LeverVerdict(
+        at=at(0), user="me", run_id=run_id, run_ended=at(0), kind=kind, what="", counterfactual="",
+        reference_run=None, basis="stated", hours_saved=None, usd_per_hour=None, spent_usd=Decimal(0),
+        usd=Decimal(usd), low_usd=Decimal(low), high_usd=Decimal(high), quality=alike, why="",
+    )  # fmt: skip
+
+
+def test_what_levers_saved_comes_in_as_work_not_bought_and_is_taken_off():
+    levers = [verdict("a", LeverKind.DATA, 5, 4, 6), verdict("b", LeverKind.MODEL, 3, 2, 9),
+              verdict("b", LeverKind.MODEL, 1, 1, 1)]  # fmt: skip
+    bill = [sums("Standard", 10, 10, 10, run_id="a"), sums("Standard", 20, 20, 20, run_id="b")]
+    whole = chain(bill, None, levers)
+    assert (whole.steps["work not bought"], whole.steps["data levers"], whole.steps["model levers"]) == (
+        9,
+        -5,
+        -4,
+    )
+    assert sum(whole.steps.values()) == whole.paid_usd == 30
+    dearest, other = chains_by_run(bill, 5, levers)
+    assert (dearest.run_id, dearest.data_lever_usd, dearest.model_lever_usd) == ("b", 0, 4)
+    assert (other.run_id, other.data_lever_usd, other.model_lever_usd) == ("a", 5, 0)
+    assert [c.run_id for c in chains_by_run(bill, 1)] == ["b"]
+    alike = [sums("Standard", 10, 10, 10, run_id=name) for name in ("z", "a", "m")]
+    assert [c.run_id for c in chains_by_run(alike, 5)] == ["a", "m", "z"]
+    data = lever_sum(levers, LeverKind.DATA)
+    assert (data.usd, data.low_usd, data.high_usd, data.verdicts) == (5, 4, 6, 1)
+    every = lever_sum(levers)
+    assert (every.usd, every.low_usd, every.high_usd, every.verdicts) == (9, 7, 16, 3)

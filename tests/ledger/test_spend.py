@@ -141,3 +141,18 @@ def test_as_many_checkpoints_cost_money_as_are_kept():
     hours = 2 + 2 + 1
     total = spent((held,), at(10_800), keep_last=2, prices=DATA_PRICES)
     assert total == pytest.approx(3.0 + hours * 0.023 / 730)
+
+
+def test_what_carrying_costs_is_left_out_while_its_price_is_unknown():
+    first = attempt(1, 0, 3600, checkpoints=(checkpoint(1, 1800),), exit_kind=ExitKind.PREEMPTED)
+    second = attempt(2, 3600, 7200, restored=(1, 3600, 1), on=offer("2.00", zone="eu-west-1a"))
+    unpriced = DataPrices(storage={"*": price(None)}, egress={("*", "*"): price(None)})
+    assert spent((first, second), at(7200), prices=unpriced) == pytest.approx(3.0)
+
+
+def test_two_checkpoints_are_kept_unless_said_otherwise():
+    saves = tuple(checkpoint(n, 3600 * n) for n in range(4))
+    held = attempt(1, 0, 10_800, checkpoints=saves)
+    assert spent((held,), at(10_800), prices=DATA_PRICES) == spent(
+        (held,), at(10_800), keep_last=2, prices=DATA_PRICES
+    )

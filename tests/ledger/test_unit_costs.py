@@ -1,11 +1,12 @@
 """Unit costs: sums for work, the best for a metric, and nothing made up where a run is silent."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from shoestring.domain.run import Heartbeat
-from shoestring.ledger.unit_costs import RunWork, leaderboard, unit_costs
+from shoestring.ledger.unit_costs import RunWork, UnitCost, Use, leaderboard, unit_costs
 from tests.ledger.making import at
 
 
@@ -93,3 +94,10 @@ def test_the_dearest_group_comes_first_and_the_unknown_last():
         run("d", 0, team="free"),
     ]
     assert [line.keys[0] for line in unit_costs(runs, "run")] == ["dear", "cheap", "free", "unknown"]
+
+
+def test_energy_is_told_for_each_unit_where_it_is_known():
+    metered = UnitCost(keys=("a",), runs=1, left_out=0, usd=None, units=4.0, use=Use(energy_kwh=2.0))
+    assert metered.kwh_per_unit == 0.5
+    for silent in ({"units": None}, {"units": 0.0}, {"use": Use()}):
+        assert replace(metered, **silent).kwh_per_unit is None
