@@ -21,6 +21,8 @@ VERSION = 1
 NAME = "manifest.json"
 ALLOCATION = "allocation"  # the kind of parts whose charges move cost and sum to nothing
 
+FEES = "fees"  # the kind of parts that spread up-front fees over their terms, and sum to nothing as well
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -28,7 +30,8 @@ class Part:
 
     Attributes:
         period: ``2026-01``. source: e.g. ``aws/123456789012`` or ``shoestring/RUN``.
-        kind: ``bill`` | ``metered`` | ``adjusts 2026-01`` (posted after that month was closed) | ``allocation``.
+        kind: ``bill`` | ``metered`` | ``adjusts 2026-01`` (posted after that month was closed) | ``allocation`` |
+            ``fees``.
         file, cube, resources: paths inside the ledger's folder, of the charges, their daily cube and their monthly one
             of resources; None for a cube that would be no smaller, or is of an older ledger.
         billed, effective: sums by currency, as decimal text.
@@ -48,7 +51,7 @@ class Part:
     @property
     def of_a_bill(self) -> bool:
         """Whether a provider said so: neither our meters nor our allocation."""
-        return self.kind not in ("metered", ALLOCATION)
+        return self.kind not in ("metered", ALLOCATION, FEES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 from shoestring.domain.units import money
 from shoestring.store.charges import Change, ChargeStore, Staged
 from shoestring.store.charges_engine import PARQUET, ident, literal
-from shoestring.store.charges_manifest import Part
+from shoestring.store.charges_manifest import FEES, Part
 from shoestring.store.charges_schema import LABEL_COLUMNS, MEASURES
 
 ACCELERATOR = "x_AcceleratorType"  # bills seldom name it
@@ -101,7 +101,9 @@ def _runs_sql(store: ChargeStore, metered: Sequence[Part]) -> str:
 
 def _match(change: Change, engine: Any) -> list[Part]:
     """Remember which run each bill line is of, as the table ``matched``; the parts with such lines."""
-    parts = {str(change.store.folder / p.file): p for p in change.manifest.parts if p.of_a_bill}
+    parts = {
+        str(change.store.folder / p.file): p for p in change.manifest.parts if p.of_a_bill or p.kind == FEES
+    }
     lines = change.store.rows_of_files(list(parts), numbered=True)
     pairs = f"""select line.filename as file, line.file_row_number as row, run.run_id, max({SECONDS}) as seconds,
         any_value(line.EffectiveCost * line.x_UsdPerUnit) as usd, {_any(MEASURES, "line.")}

@@ -13,6 +13,7 @@ from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_allocation import SOURCE, originals, put_shares, share_out, state_of
 from shoestring.store.charges_manifest import Manifest
 from shoestring.workflows.allocation import parse_rules
+from shoestring.workflows.fees import refresh_fees
 
 IMPORT = "allocation"
 
@@ -59,6 +60,7 @@ def refresh(store: ChargeStore) -> tuple[str, ...]:
     Returns:
         Names of rules without a receiver in one of these months.
     """
+    refresh_fees(store)  # what is spread over its term is shared out as it is spread
     fact, manifest = in_force(store.folder), store.manifest()
     text = "" if fact is None else fact.rules or ""
     if not _changed(manifest, text):

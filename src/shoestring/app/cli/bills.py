@@ -18,6 +18,7 @@ from shoestring.domain.text import printable
 from shoestring.domain.units import cents
 from shoestring.store.bills.publish import Imported
 from shoestring.store.charges import ChargeStore
+from shoestring.store.fee_book import FeeTerm
 from shoestring.store.reconcile import reconcile
 from shoestring.workflows.bills import (
     bring_in,
@@ -28,10 +29,13 @@ from shoestring.workflows.bills import (
     reconcile_json,
     tie_out,
 )
+from shoestring.workflows.fees import SpreadFee, moment, spread_fee, spread_json, stop_spreading
 
 
 def command(
-    action: Annotated[str, typer.Argument(help="import FILE... | reconcile | rates | close MONTH | list")],
+    action: Annotated[
+        str, typer.Argument(help="import FILE... | reconcile | amortize ID | rates | close MONTH | list")
+    ],
     what: Annotated[
         list[str] | None, typer.Argument(help="Files or folders of one delivery, or a month.")
     ] = None,
@@ -41,6 +45,14 @@ def command(
     invoice: Annotated[str | None, typer.Option(help="What the invoice says, to tie out with.")] = None,
     encoding: Annotated[str | None, typer.Option(help="E.g. latin-1; default: found out.")] = None,
     source: Annotated[str | None, typer.Option(help="close: only this source.")] = None,
+    since: Annotated[str | None, typer.Option(help="amortize: when the term begins.")] = None,
+    until: Annotated[str | None, typer.Option(help="amortize: when it ends.")] = None,
+    machines: Annotated[int, typer.Option(help="amortize: how many the fee holds ready.")] = 1,
+    resource: Annotated[
+        list[str] | None, typer.Option(help="amortize: a machine of our runs under the fee.")
+    ] = None,
+    undo: Annotated[bool, typer.Option(help="amortize: no more.")] = False,
+    why: Annotated[str, typer.Option(help="amortize: for the record.")] = "",
     again: Annotated[bool, typer.Option(help="Import files that were imported before.")] = False,
     ledger: LedgerOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
@@ -52,6 +64,29 @@ def command(
         _list(store, as_json)
     elif action == "reconcile":
         _reconcile(booked_ledger(ledger), as_json)
+    elif action == "amortize":
+        if not what or len(what) != 1:
+            raise BadInput(
+                "amortize which fee?", next_step="bills amortize cr-0a1 --since 2026-11-02 --until 2026-11-09"
+            )
+        if undo:
+            stop_spreading(store, what[0], user=user, now=now, why=why)
+            told = {"id": what[0], "done": "the fee is back on the day it was bought"}
+            print_json(told) if as_json else console().print(Text(f"{printable(what[0])}: {told['done']}"))
+            return
+        if since is None or until is None:
+            raise BadInput("a fee is spread over a term", next_step="give --since and --until")
+        term = FeeTerm(
+            at=now,
+            user=user,
+            id=what[0],
+            start=moment(since, "--since"),
+            end=moment(until, "--until"),
+            machines=machines,
+            resources=tuple(resource or ()),
+            why=why,
+        )
+        _tell_spread(spread_fee(booked_ledger(ledger), term), as_json)
     elif action == "close":
         if not what or len(what) != 1:
             raise BadInput("close which month?", next_step="shoestring bills close 2026-01")
@@ -84,7 +119,17 @@ def command(
 
         show_rates(learn_rates(store, embedded(), today=now.date()), as_json)
     else:
-        raise BadInput(f"no action {action!r}", next_step="one of: import, reconcile, rates, close, list")
+        raise BadInput(
+            f"no action {action!r}", next_step="one of: import, reconcile, amortize, rates, close, list"
+        )
+
+
+def _tell_spread(fee: SpreadFee, as_json: bool) -> None:
+    if as_json:
+        print_json(spread_json(fee))
+        return
+    told = f"{printable(fee.id)}: {fee.fee_usd:,.2f} $ spread over its term, {fee.unused_usd:,.2f} $ of it unused"
+    console().print(Text(f"{told}; --undo takes it back"))
 
 
 def _closed(store: ChargeStore, done: Imported) -> list[str]:

@@ -96,10 +96,12 @@ def _tell(ledger: Path | None, since: str, until: str, *, by_run: bool, as_json:
 def _show_chains(found: Chains) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("RUN")
-    for name in (*found.total.steps, "paid"):
+    lines = (*found.runs, found.total)
+    names = [n for n in found.total.steps if n == "list price" or any(line.steps[n] for line in lines)]
+    for name in (*names, "paid"):
         table.add_column(name.upper(), justify="right")
-    for line in (*found.runs, found.total):
-        amounts = (f"{usd:,.2f}" for usd in (*line.steps.values(), line.paid_usd))
+    for line in lines:
+        amounts = (f"{usd:,.2f}" for usd in (*(line.steps[n] for n in names), line.paid_usd))
         table.add_row("everything" if line.run_id is None else printable(line.run_id), *amounts)
     out = console()
     out.print(Text("from list price to paid, step by step, in $", "bold"))
