@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shoestring.app.site import Site, sites, user_name
+from shoestring.app.place import user_name
+from shoestring.app.site import Site, sites
 from shoestring.catalog.grid import grid
 from shoestring.domain.errors import ShoestringError
 from shoestring.ledger.receipt import Receipt

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
 
+from shoestring.app.place import home
 from shoestring.domain.errors import BadInput
 
 if TYPE_CHECKING:
@@ -77,12 +78,6 @@ class Settings(BaseModel):
     quotas: dict[str, NonNegativeFloat | str] = Field(default_factory=dict)
     bill_rates: bool = True
     price_urls: dict[str, str] = Field(default_factory=dict)
-
-
-def home() -> Path:
-    """Where runs and settings live: ``$SHOESTRING_HOME``, else ``~/.shoestring``."""
-    given = os.environ.get("SHOESTRING_HOME")
-    return Path(given).expanduser() if given else Path.home() / ".shoestring"
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None, *, folder: Path | None = None) -> Settings:

@@ -8,7 +8,8 @@ from typing import Any
 
 from shoestring.app.environment import env_again
 from shoestring.app.lookup import book_of, status_rows, supervised
-from shoestring.app.site import Site, user_name
+from shoestring.app.place import user_name
+from shoestring.app.site import Site
 from shoestring.app.supervise import spawn
 from shoestring.app.wiring import open_doors
 from shoestring.domain.errors import BadInput, ShoestringError

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shoestring.app.config import Settings, home
+from shoestring.app.config import Settings
+from shoestring.app.place import home
 from shoestring.catalog.feeds.http import LOCAL, EtagStore, Host, origin_of
 from shoestring.domain.errors import BadInput
 from shoestring.ports import PriceFeed, Secret

@@ -11,7 +11,8 @@ from pathlib import Path
 from shoestring import jobfile
 from shoestring.app.checkout import with_code
 from shoestring.app.config import Settings
-from shoestring.app.site import Site, create_site, runs_folder, user_name
+from shoestring.app.place import runs_folder, user_name
+from shoestring.app.site import Site, create_site
 from shoestring.app.supervise import spawn
 from shoestring.app.wiring import Quotes, open_doors, prepare_engine, quotes_of, records
 from shoestring.domain.errors import BadInput

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shoestring.app.config import Settings, home
+from shoestring.app.config import Settings
+from shoestring.app.place import home
 from shoestring.catalog.candidates import Account
 from shoestring.catalog.layer import Known, Layer, laid
 from shoestring.catalog.load import Catalog, embedded

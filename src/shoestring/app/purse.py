@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from shoestring.app.config import home
+from shoestring.app.place import home
 from shoestring.domain.errors import ShoestringError
 from shoestring.domain.fleet import Allowance
 from shoestring.supervisor import RunBook

@@ -9,12 +9,12 @@
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shoestring.app.config import Settings, home
+from shoestring.app.config import Settings
+from shoestring.app.place import runs_folder
 from shoestring.domain.errors import BadInput, NotFound
 from shoestring.training.spool import read_json, replace_json
 
@@ -74,11 +74,6 @@ def create_site(site: Site) -> None:
     )
 
 
-def runs_folder() -> Path:
-    """Where the sites are."""
-    return home() / "runs"
-
-
 def sites() -> list[Site]:
     """All sites, newest first; folders that are no site are passed over."""
     folders = [p for p in runs_folder().glob("*/site.json") if p.is_file()]
@@ -122,8 +117,3 @@ def _load(folder: Path) -> Site | None:
         task=data.get("task", 0),
         argv=tuple(data.get("argv", ())),
     )
-
-
-def user_name() -> str:
-    """The operating system's user, recorded with requests; it is not authenticated."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"

@@ -7,7 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from shoestring.app.config import Settings, home
+from shoestring.app.config import Settings
+from shoestring.app.place import home
 from shoestring.app.site import Site
 from shoestring.domain.errors import BadInput
 from shoestring.domain.fleet import Bounds

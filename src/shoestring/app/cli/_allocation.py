@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shoestring.app.cli._show import console, print_json
-from shoestring.app.site import user_name
+from shoestring.app.place import user_name
 from shoestring.domain.text import printable
 from shoestring.store.answers import Question
 from shoestring.store.charges import ChargeStore

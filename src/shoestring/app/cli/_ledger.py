@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from shoestring.app.config import home
+from shoestring.app.place import home, runs_folder
 from shoestring.store.charges import ChargeStore
 
 LedgerOption = Annotated[
@@ -17,7 +17,7 @@ LedgerOption = Annotated[
 def booked_ledger(folder: Path | None) -> ChargeStore:
     """The same, brought up to date with this machine's runs; a ledger elsewhere is left as it is."""
     store = open_ledger(folder)
-    if folder is None:
+    if folder is None and runs_folder().is_dir():
         from shoestring.app.book_runs import book_all_runs
 
         for failure in book_all_runs(store).failed:

@@ -11,7 +11,7 @@ from rich.text import Text
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger, open_ledger
 from shoestring.app.cli._show import console, print_json
 from shoestring.app.commitments import commitments
-from shoestring.app.site import user_name
+from shoestring.app.place import user_name
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
 from shoestring.ledger.budgets import BudgetStatus, tree

@@ -6,8 +6,9 @@ import typer
 from rich.text import Text
 
 from shoestring.app.cli._show import console, print_json
-from shoestring.app.config import home, load_settings
+from shoestring.app.config import load_settings
 from shoestring.app.orphans import end_orphans, find_orphans
+from shoestring.app.place import home
 from shoestring.domain.errors import DONE, FAILED
 from shoestring.domain.text import printable
 from shoestring.workflows.check import Finding, check

@@ -10,17 +10,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from shoestring.app.cli._allocation import allocate, end_allocation
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger
 from shoestring.app.cli._show import console, print_json
-from shoestring.app.cli._unit_costs import tell_marginal, tell_unit_costs
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
 from shoestring.store.allocation_book import in_force
 from shoestring.store.answers import Answer, Question
 from shoestring.store.charges import ChargeStore
 from shoestring.workflows.costs import NONE, answer_csv, answer_json, costs, question_of, write_parquet
-from shoestring.workflows.outlook import outlook, outlook_json, sentences
 
 
 def command(
@@ -69,15 +66,24 @@ def command(
         limit=None if everything else limit,
     )
     store = booked_ledger(ledger)
+    # Each kind of answer brings its own libraries; the plain one waits for none of them.
     if marginal is not None:
+        from shoestring.app.cli._unit_costs import tell_marginal
+
         tell_marginal(store, question, marginal, as_json=as_json)
     elif unit is not None or board is not None:
+        from shoestring.app.cli._unit_costs import tell_unit_costs
+
         tell_unit_costs(store, question, unit=unit, metric=board, as_json=as_json)
     elif ahead:
         _tell_outlook(store, question if by is not None else None, metric, as_json=as_json)
     elif undo:
+        from shoestring.app.cli._allocation import end_allocation
+
         end_allocation(store, why=why, as_json=as_json)
     elif rules is not None:
+        from shoestring.app.cli._allocation import allocate
+
         allocate(store, question, rules, apply=apply, why=why, as_json=as_json)
     elif apply:
         raise BadInput("--apply what?", next_step="shoestring costs --allocate rules.yaml --apply")
@@ -103,6 +109,8 @@ def _tell_costs(
 
 
 def _tell_outlook(store: ChargeStore, question: Question | None, metric: str, *, as_json: bool) -> None:
+    from shoestring.workflows.outlook import outlook, outlook_json, sentences
+
     by = ("team", "experiment") if question is None else question.by
     told = outlook(store, today=datetime.now(UTC).date(), by=by, metric=metric)
     if as_json:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from shoestring.app.cli._show import console, print_json
-from shoestring.app.config import home
 from shoestring.app.lookup import status_rows
+from shoestring.app.place import home
 from shoestring.app.whole_file import write_whole
 from shoestring.domain.errors import BadInput
 from shoestring.ledger.budgets import BudgetStatus

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger, open_ledger
 from shoestring.app.cli._show import console, print_json
+from shoestring.app.place import user_name
 from shoestring.app.senders import by_apprise, by_email, by_webhook
-from shoestring.app.site import user_name
 from shoestring.domain.errors import BadInput
 from shoestring.domain.text import printable
 from shoestring.store.notice_book import ACCEPTED, NoticeFact, record
