@@ -128,7 +128,7 @@ def ask(store: ChargeStore, question: Question) -> Answer:
     if measured:
         table = f"(select * from {table} union all by name {_measures(manifest, read(measured))})"
     fiscal = bool(set(names) & set(FISCAL))
-    with store.connect(alone=fiscal) as engine:  # its function is of this question's calendar
+    with store.reading(alone=fiscal) as engine:  # its function is of this question's calendar
         if fiscal:  # brings numpy along, which other questions need not wait for
             engine.create_function("fiscal", fiscal_names(question.calendar), ["DATE", "VARCHAR"], "VARCHAR")
         return _answer(engine, table, whole, question)

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -11,8 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from shoestring.domain.errors import BadInput
+from shoestring.store.charges_check import damages, digest_of
 from shoestring.store.charges_cubes import DAYS, RESOURCES, Grain, write_cubes
-from shoestring.store.charges_engine import PARQUET, connect, ident, literal, literals
+from shoestring.store.charges_engine import PARQUET, connect, engine_errors, ident, literal, literals
+from shoestring.store.charges_files import alive, slug, sync_file
 from shoestring.store.charges_manifest import (
     Delivery,
     Manifest,
@@ -22,7 +24,6 @@ from shoestring.store.charges_manifest import (
     writing,
 )
 from shoestring.store.charges_schema import STORE_COLUMNS
-from shoestring.training.spool import sync_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,27 @@ class ChargeStore:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return connect(self.folder / "spill", alone=alone)
 
+    @contextlib.contextmanager
+    def reading(self, *, alone: bool = False) -> Iterator[Any]:
+        """A connection to ask with; where the engine stumbles over a damaged file, the error names it.
+
+        Raises:
+            BadInput: a file of the ledger is damaged or gone, or was swept by a change made meanwhile.
+        """
+        before = self.manifest().generation
+        with self.connect(alone=alone) as engine:
+            try:
+                yield engine
+            except engine_errors() as error:
+                manifest = self.manifest()
+                for damage in damages(self.folder, manifest):
+                    raise damage.error() from error
+                if manifest.generation != before:
+                    raise BadInput(
+                        f"{self.folder}: changed while it was read", next_step="ask again"
+                    ) from error
+                raise
+
     def rows_sql(self, parts: Sequence[Part]) -> str:
         """SQL that gives the charges of ``parts``, with every store column (null where a file has none)."""
         return self._read([p.file for p in parts])
@@ -94,7 +116,7 @@ class ChargeStore:
         staging = self.folder / "staging"
         staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in staging.iterdir():
-            if not _alive(left.name.partition("-")[0]):
+            if not alive(left.name.partition("-")[0]):
                 shutil.rmtree(left, ignore_errors=True)
         mine = staging / f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
         mine.mkdir(mode=0o700)
@@ -104,7 +126,10 @@ class ChargeStore:
     def change(self) -> Iterator["Change"]:
         """Hold the ledger for a change; nothing is changed unless ``commit`` is called."""
         with writing(self.folder):
-            yield Change(self, self.manifest())
+            manifest = self.manifest()
+            if manifest.generation == 0:  # so that charges without one have always lost theirs
+                manifest = write_manifest(self.folder, manifest)
+            yield Change(self, manifest)
 
     def _read(self, files: Sequence[str], grain: Grain | None = None) -> str:
         paths = [str(self._schema_file(grain)), *(str(self.folder / f) for f in files)]
@@ -120,6 +145,7 @@ class ChargeStore:
             made = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             with self.connect() as engine:
                 engine.execute(f"copy (select {nothing} where false) to {literal(made)} {PARQUET}")
+            sync_file(made)
             made.replace(path)
         return path
 
@@ -133,11 +159,11 @@ class Change:
 
     def put(self, staged: Staged, import_id: str) -> Part:
         """Take a staged file in, in the place of what was there for its period, source and kind."""
-        name = f"charges/period={staged.period}/source={_slug(staged.source)}/{uuid.uuid4().hex}.parquet"
+        name = f"charges/period={staged.period}/source={slug(staged.source)}/{uuid.uuid4().hex}.parquet"
         target = self.store.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         staged.path.replace(target)
-        _sync(target)
+        sync_file(target)
         sums = staged.sums or self._sums(target)
         cubes = self._cubes(target, sums.rows)
         part = Part(
@@ -151,6 +177,7 @@ class Change:
             import_id=import_id,
             billed=sums.billed,
             effective=sums.effective,
+            sha256={file: digest_of(self.store.folder / file) for file in (name, *cubes.values())},
         )
         self.drop(staged.period, staged.source, staged.kind)
         self.manifest = replace(self.manifest, parts=(*self.manifest.parts, part))
@@ -172,7 +199,7 @@ class Change:
         target = self.store.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         path.replace(target)
-        _sync(target)
+        sync_file(target)
         return name
 
     def close(self, period: str, source: str | None, note: str) -> None:
@@ -195,7 +222,7 @@ class Change:
     def _cubes(self, file: Path, rows: int) -> dict[str, str]:
         made = write_cubes(self.engine, file, rows)
         for cube in made.values():
-            _sync(cube)
+            sync_file(cube)
         return {grain: str(cube.relative_to(self.store.folder)) for grain, cube in made.items()}
 
     def _sums(self, file: Path) -> Sums:
@@ -215,28 +242,3 @@ class Change:
             for path in (self.store.folder / root).rglob("*"):
                 if path.is_file() and str(path.relative_to(self.store.folder)) not in named:
                     path.unlink(missing_ok=True)
-
-
-def _slug(source: str) -> str:
-    """A folder name for a source: readable, and different for different sources."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", source).strip("-.")[:60] or "source"
-    return f"{plain}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
-
-
-def _alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    sync_folder(path.parent)

@@ -82,7 +82,7 @@ def share_out(store: ChargeStore, parts: Sequence[Part], rules: Sequence[Allocat
     origins: list[Mapping[str, Any]] = []
     lines: list[CostLine] = []
     untouched: dict[str, None] = {}
-    with store.connect() as engine:
+    with store.reading() as engine:
         months = _read(engine, store, parts, rules, names, origins)
     for month in sorted(months):
         done = allocate(months[month], rules)

@@ -35,7 +35,7 @@ def commitment_hours(
     sql = HOURS.format(
         rows=store.rows_sql(parts), effective=in_usd("EffectiveCost"), contracted=in_usd("ContractedCost")
     )
-    with store.connect() as engine:
+    with store.reading() as engine:
         rows = engine.execute(sql, {"since": since, "until": until}).fetchall()
     groups: dict[str, list[Any]] = {}
     for row in rows:

@@ -19,6 +19,7 @@ from shoestring.training.spool import sync_folder
 
 VERSION = 1
 NAME = "manifest.json"
+MEND = "restore it from a backup, or import the bills again into a new folder (--ledger); runs are booked anew there"
 ALLOCATION = "allocation"  # the kind of parts whose charges move cost and sum to nothing
 
 FEES = "fees"  # the kind of parts that spread up-front fees over their terms, and sum to nothing as well
@@ -35,6 +36,7 @@ class Part:
         file, cube, resources: paths inside the ledger's folder, of the charges, their daily cube and their monthly one
             of resources; None for a cube that would be no smaller, or is of an older ledger.
         billed, effective: sums by currency, as decimal text.
+        sha256: of file and cubes, by their names here; empty for those written before it was kept.
     """
 
     period: str
@@ -47,6 +49,7 @@ class Part:
     billed: Mapping[str, str] = field(default_factory=dict)
     effective: Mapping[str, str] = field(default_factory=dict)
     resources: str | None = None
+    sha256: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def of_a_bill(self) -> bool:
@@ -108,28 +111,37 @@ def read_manifest(folder: Path) -> Manifest:
     """The newest manifest; an empty one where there is no ledger yet.
 
     Raises:
-        BadInput: the file is of another version, or damaged.
+        BadInput: the file is of another version, damaged, or gone though there are charges.
     """
     path = folder / NAME
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if next((folder / "charges").rglob("*.parquet"), None) is not None:
+            raise BadInput(f"{path}: missing, though there are charges", next_step=MEND) from None
         return Manifest()
     except ValueError as error:
-        raise BadInput(f"{path}: damaged ({error})", next_step="restore it from a backup") from None
+        raise BadInput(f"{path}: damaged ({error})", next_step=MEND) from None
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+    if not isinstance(data, dict):
+        raise BadInput(f"{path}: damaged (no JSON object)", next_step=MEND)
     if data.get("version") != VERSION:
         raise BadInput(
             f"{path}: version {data.get('version')}, this shoestring knows {VERSION}",
             next_step="use the version of shoestring that wrote it",
         )
-    return Manifest(
-        generation=data["generation"],
-        parts=tuple(Part(**p) for p in data["parts"]),
-        deliveries=tuple(Delivery(**_tuples(d)) for d in data["deliveries"]),
-        closed=data["closed"],
-        billed_runs=data.get("billed_runs", {}),
-        allocated=data.get("allocated") or {},
-    )
+    try:
+        return Manifest(
+            generation=data["generation"],
+            parts=tuple(Part(**p) for p in data["parts"]),
+            deliveries=tuple(Delivery(**_tuples(d)) for d in data["deliveries"]),
+            closed=data["closed"],
+            billed_runs=data.get("billed_runs", {}),
+            allocated=data.get("allocated") or {},
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{path}: damaged ({error!r:.200})", next_step=MEND) from None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:

@@ -118,8 +118,11 @@ def book_run(store: ChargeStore, paid: Receipt, *, state: str, now: datetime, us
 
 
 def booked_states(store: ChargeStore) -> dict[str, str]:
-    """The state of facts that each run was booked from, by run id."""
-    return {d.id.removeprefix("run-"): d.files[0] for d in store.manifest().deliveries if d.format == "run"}
+    """The state of facts that each run was booked from, by run id; not of runs whose charges are gone from the disk."""
+    manifest = store.manifest()
+    gone = {p.source for p in manifest.parts if p.kind == "metered" and not (store.folder / p.file).exists()}
+    runs = {d.id.removeprefix("run-"): d.files[0] for d in manifest.deliveries if d.format == "run"}
+    return {run: state for run, state in runs.items() if source_of_run(run) not in gone}
 
 
 def charge_rows(paid: Receipt, grid: Grid = NO_GRID) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ def reconcile(store: ChargeStore) -> Reconciled:
     stage = store.stage_folder()
     labelled = 0
     try:
-        with store.connect() as engine, store.change() as change:
+        with store.reading() as engine, store.change() as change:
             metered = [p for p in change.manifest.parts if p.kind == "metered"]
             engine.execute(f"create temp table runs as {_runs_sql(store, metered)}")
             for number, part in enumerate(_match(change, engine)):

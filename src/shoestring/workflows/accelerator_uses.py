@@ -104,7 +104,7 @@ def accelerator_lines(
         described=described,
         usd=in_usd("EffectiveCost"),
     )
-    with store.connect() as engine:
+    with store.reading() as engine:
         cursor = engine.execute(sql, {"since": since, "until": until})
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -97,7 +97,7 @@ def _paid(store: Any, parts: list[Any], catalog: Catalog, today: date) -> list[P
     from shoestring.store.charges_engine import literal
 
     usage, since = USAGE.format(rows=store.rows_sql(parts)), {"since": today - LOOK_BACK}
-    with store.connect() as engine:
+    with store.reading() as engine:
         engine.execute(TEXTS.format(provider=PROVIDER, usage=usage, most=MOST_TEXTS), since)
         words = engine.execute(WORDS.format(most=MOST_WORDS)).fetchall()
         names = _names(words, catalog)

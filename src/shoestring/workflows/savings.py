@@ -81,7 +81,7 @@ def price_sums(
     market = "case x_Market when 'spot' then 'Dynamic' when 'committed' then 'Committed' else 'Standard' end"
     keys = "".join(f"{ident(column)}, " for column in by)
     order = ", ".join(str(n + 1) for n in range(len(by) + 2))
-    with store.connect() as engine:
+    with store.reading() as engine:
         rows = engine.execute(
             f"""select {keys}{market}, coalesce({UNUSED}, false),
                   sum({in_usd("coalesce(ListCost, ContractedCost, EffectiveCost)")}),

@@ -96,7 +96,7 @@ def _billed_by(parts: Sequence[Part], told: Sequence[Delivery]) -> Decimal:
 def _charged(store: ChargeStore, bills: Sequence[Part]) -> dict[str, Decimal]:
     if not bills:
         return {}
-    with store.connect() as engine:
+    with store.reading() as engine:
         rows = engine.execute(
             f"select BillingCurrency, coalesce(sum(BilledCost), 0) from {store.days_sql(bills)} group by 1"  # noqa: S608
         ).fetchall()

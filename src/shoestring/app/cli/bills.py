@@ -13,11 +13,12 @@ from rich.text import Text
 from shoestring.app.cli._ledger import LedgerOption, booked_ledger, open_ledger
 from shoestring.app.cli._show import console, print_json
 from shoestring.app.place import user_name
-from shoestring.domain.errors import BadInput
+from shoestring.domain.errors import FAILED, BadInput
 from shoestring.domain.text import printable
 from shoestring.domain.units import cents
 from shoestring.store.bills.publish import Imported
 from shoestring.store.charges import ChargeStore
+from shoestring.store.charges_check import damages
 from shoestring.store.fee_book import FeeTerm
 from shoestring.store.reconcile import reconcile
 from shoestring.workflows.bills import (
@@ -34,7 +35,8 @@ from shoestring.workflows.fees import SpreadFee, moment, spread_fee, spread_json
 
 def command(
     action: Annotated[
-        str, typer.Argument(help="import FILE... | reconcile | amortize ID | rates | close MONTH | list")
+        str,
+        typer.Argument(help="import FILE... | reconcile | amortize ID | rates | close MONTH | list | check"),
     ],
     what: Annotated[
         list[str] | None, typer.Argument(help="Files or folders of one delivery, or a month.")
@@ -62,6 +64,8 @@ def command(
     now, user = datetime.now(UTC), user_name()
     if action == "list":
         _list(store, as_json)
+    elif action == "check":
+        _check(store, as_json)
     elif action == "reconcile":
         _reconcile(booked_ledger(ledger), as_json)
     elif action == "amortize":
@@ -183,6 +187,23 @@ def _reconcile(store: ChargeStore, as_json: bool) -> None:
         amounts = (f"{usd:,.2f}" for usd in (d.metered_usd, d.billed_usd, d.drift_usd))
         table.add_row(printable(d.run_id), "bill" if d.billed else "meter", *amounts, f"{d.covered:.0%}")
     console().print(table)
+
+
+def _check(store: ChargeStore, as_json: bool) -> None:
+    """Whether every file is what was written; exit code 1 if one is not."""
+    manifest = store.manifest()
+    found = list(damages(store.folder, manifest))
+    if as_json:
+        rows = [{"file": str(d.path), "what": d.what, "next_step": d.next_step} for d in found]
+        print_json({"files": len(manifest.files()), "damaged": rows})
+    else:
+        for damage in found:
+            console().print(Text(f"{damage.path}: {damage.what}", "red"))
+            console().print(Text(f"  {damage.next_step}"))
+        if not found:
+            console().print(Text(f"{len(manifest.files()):,} files are what was written"))
+    if found:
+        raise typer.Exit(FAILED)
 
 
 def _list(store: ChargeStore, as_json: bool) -> None:

@@ -68,8 +68,8 @@ def export_focus(
     where = f"where {' and '.join(bounds)}" if bounds else ""
     parquet = path.suffix == ".parquet"
     made = path.with_name(f".{path.name}.part")
-    with store.connect() as engine:
-        try:
+    try:
+        with store.reading() as engine:
             names = _filled_columns(engine, f"{table} {where}", version)
             body = ", ".join(f"{_shown(n, parquet)} as {ident(n)}" for n in names)
             style = "(format parquet, compression zstd)" if parquet else "(format csv, header)"
@@ -77,10 +77,11 @@ def export_focus(
             ((rows,),) = engine.execute(
                 f"copy (select {body} from (select * from {table} {where} {order})) to {literal(made)} {style}"
             ).fetchall()
-        except engine_errors() as error:
-            made.unlink(missing_ok=True)
-            raise explain_engine_error(error, f"{path}") from error
-    made.replace(path)
+        made.replace(path)
+    except engine_errors() as error:
+        raise explain_engine_error(error, f"{path}") from error
+    finally:
+        made.unlink(missing_ok=True)
     unrated = sum(d.unrated for d in manifest.deliveries)
     return Exported(path=path, version=version, rows=rows, columns=tuple(names), unrated=unrated)
 
