@@ -63,6 +63,26 @@ def dying(at: int, *, after: bool) -> Iterator[Interruption]:
         yield interruption
 
 
+@contextlib.contextmanager
+def refusing(at: int, number: int) -> Iterator[Interruption]:
+    """Within this, the file system refuses every call from the ``at``-th on with this error number."""
+    refusal = Interruption(at, after=False)
+
+    def guard(call: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(*args: Any, **options: Any) -> Any:
+            refusal.calls += 1
+            if refusal.happened:
+                raise OSError(number, os.strerror(number))
+            return call(*args, **options)
+
+        return guarded
+
+    with contextlib.ExitStack() as stack:
+        for module, name in CALLS:
+            stack.enter_context(mock.patch.object(module, name, guard(getattr(module, name))))
+        yield refusal
+
+
 def leave_to_nobody(staging: Path) -> None:
     """Give what this process has left in a ledger's staging folder to one that is no more."""
     for left in list(staging.glob(f"{os.getpid()}-*")) if staging.is_dir() else []:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shoestring.domain.units import require_utc
+from shoestring.store.charges_files import explaining
 from shoestring.store.charges_manifest import writing
 from shoestring.training.spool import append_sealed, read_sealed
 
@@ -29,16 +30,16 @@ class AllocationFact:
 def record(folder: Path, fact: AllocationFact) -> None:
     """Write it down, durably."""
     require_utc(fact.at, "an allocation")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with writing(folder):
+    with explaining(folder), writing(folder):
         append_sealed(folder / NAME, asdict(fact) | {"at": fact.at.isoformat()}, durable=True)
 
 
 def in_force(folder: Path) -> AllocationFact | None:
     """The rules that hold now; None where there are none. A torn line is passed over."""
     last: dict[str, Any] | None = None
-    for _, data in read_sealed(folder / NAME):
-        last = data
+    with explaining(folder):
+        for _, data in read_sealed(folder / NAME):
+            last = data
     if last is None or last["rules"] is None:
         return None
     return AllocationFact(**(last | {"at": datetime.fromisoformat(last["at"])}))

@@ -13,8 +13,16 @@ from typing import Any
 from shoestring.domain.errors import BadInput
 from shoestring.store.charges_check import damages, digest_of
 from shoestring.store.charges_cubes import DAYS, RESOURCES, Grain, write_cubes
-from shoestring.store.charges_engine import PARQUET, connect, engine_errors, ident, literal, literals
-from shoestring.store.charges_files import alive, slug, sync_file
+from shoestring.store.charges_engine import (
+    PARQUET,
+    connect,
+    engine_errors,
+    explain_engine_error,
+    ident,
+    literal,
+    literals,
+)
+from shoestring.store.charges_files import alive, explaining, slug, sync_file
 from shoestring.store.charges_manifest import (
     Delivery,
     Manifest,
@@ -58,7 +66,8 @@ class ChargeStore:
 
     def connect(self, *, alone: bool = False) -> Any:
         """A connection that spills inside the ledger's folder; ``alone``: with an engine of its own."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with explaining(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return connect(self.folder / "spill", alone=alone)
 
     @contextlib.contextmanager
@@ -114,18 +123,19 @@ class ChargeStore:
     def stage_folder(self) -> Path:
         """A new folder for files in the making; those of writers that died are swept."""
         staging = self.folder / "staging"
-        staging.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for left in staging.iterdir():
-            if not alive(left.name.partition("-")[0]):
-                shutil.rmtree(left, ignore_errors=True)
         mine = staging / f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
-        mine.mkdir(mode=0o700)
+        with explaining(self.folder):
+            staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for left in staging.iterdir():
+                if not alive(left.name.partition("-")[0]):
+                    shutil.rmtree(left, ignore_errors=True)
+            mine.mkdir(mode=0o700)
         return mine
 
     @contextlib.contextmanager
     def change(self) -> Iterator["Change"]:
         """Hold the ledger for a change; nothing is changed unless ``commit`` is called."""
-        with writing(self.folder):
+        with explaining(self.folder), writing(self.folder):
             manifest = self.manifest()
             if manifest.generation == 0:  # so that charges without one have always lost theirs
                 manifest = write_manifest(self.folder, manifest)
@@ -143,10 +153,14 @@ class ChargeStore:
         if not path.exists():
             nothing = ", ".join(f"cast(null as {sql}) as {ident(name)}" for name, sql in types.items())
             made = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            with self.connect() as engine:
-                engine.execute(f"copy (select {nothing} where false) to {literal(made)} {PARQUET}")
-            sync_file(made)
-            made.replace(path)
+            try:
+                with self.connect() as engine:
+                    engine.execute(f"copy (select {nothing} where false) to {literal(made)} {PARQUET}")
+            except engine_errors() as error:
+                raise explain_engine_error(error, str(path)) from error
+            with explaining(self.folder):
+                sync_file(made)
+                made.replace(path)
         return path
 
 

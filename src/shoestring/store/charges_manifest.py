@@ -9,16 +9,19 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from shoestring.domain.errors import BadInput
+from shoestring.domain.errors import BadInput, ShoestringError
 from shoestring.training.spool import sync_folder
 
 VERSION = 1
 NAME = "manifest.json"
+WAIT_S = 900.0  # for another writer; the largest import holds the lock for a minute
+LOOK_S = 0.02
 MEND = "restore it from a backup, or import the bills again into a new folder (--ledger); runs are booked anew there"
 ALLOCATION = "allocation"  # the kind of parts whose charges move cost and sum to nothing
 
@@ -123,7 +126,7 @@ def read_manifest(folder: Path) -> Manifest:
     except ValueError as error:
         raise BadInput(f"{path}: damaged ({error})", next_step=MEND) from None
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from None
+        raise BadInput(f"{path}: {error.strerror}", next_step="see that you may read it") from None
     if not isinstance(data, dict):
         raise BadInput(f"{path}: damaged (no JSON object)", next_step=MEND)
     if data.get("version") != VERSION:
@@ -159,11 +162,39 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Hold the ledger's lock: one writer at a time; another one waits its turn."""
+    """Hold the ledger's lock: one writer at a time; another one waits its turn.
+
+    The kernel takes the lock from a process that dies; the file that stays behind locks nothing.
+
+    Raises:
+        ShoestringError: another process has held it for ``WAIT_S``.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with (folder / ".lock").open("a+") as file:
+        _lock(file)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
+
+
+def _lock(file: IO[str]) -> None:
+    until = time.monotonic() + WAIT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                break
+            time.sleep(LOOK_S)
+        else:
+            return
+    file.seek(0)
+    holder = file.read(20).strip() or "unknown"
+    raise ShoestringError(
+        f"{file.name}: the ledger has been held by another process (id {holder}) for {WAIT_S / 60:.0f} minutes",
+        next_step="wait for it, or end it: it leaves the ledger as it was",
+    )
 
 
 def _tuples(data: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from shoestring.store.bills.staging import Given, staging_sql, tag_keys_sql
 from shoestring.store.bills.tags import TagKeys
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import PARQUET, engine_errors, explain_engine_error, ident, literal
+from shoestring.store.charges_files import explaining
 
 FIRST_LOOK = 20_000  # rows in which the tag keys of a file are looked for
 
@@ -54,26 +55,27 @@ def import_bills(
     stage = store.stage_folder()
     import_id = f"{now:%Y%m%dT%H%M%S}-{stage.name.rpartition('-')[2]}"
     try:
-        sources = _opened(engine, paths, formats, encoding, stage)
-        fresh, unchanged = _new_ones(store, sources, again)
-        if not fresh:
-            return Imported(delivery=None, unchanged=unchanged)
-        if rates:
-            _put_rates(engine, rates)
-        reading = _Reading(
-            engine=engine,
-            given=given or Given(),
-            import_id=import_id,
-            rated=bool(rates),
-            progress=progress,
-        )
-        staged = []
-        for n, (source, form) in enumerate(fresh):
-            best, path = reading.stage(source, form, stage / f"{n}.parquet")
-            fresh[n] = (best, form)
-            staged.append(path)
-        settle_pairs(engine, fresh, staged)
-        return publish(store, engine, stage, fresh, staged, import_id, now, user, unchanged, invoice)
+        with explaining(store.folder):
+            sources = _opened(engine, paths, formats, encoding, stage)
+            fresh, unchanged = _new_ones(store, sources, again)
+            if not fresh:
+                return Imported(delivery=None, unchanged=unchanged)
+            if rates:
+                _put_rates(engine, rates)
+            reading = _Reading(
+                engine=engine,
+                given=given or Given(),
+                import_id=import_id,
+                rated=bool(rates),
+                progress=progress,
+            )
+            staged = []
+            for n, (source, form) in enumerate(fresh):
+                best, path = reading.stage(source, form, stage / f"{n}.parquet")
+                fresh[n] = (best, form)
+                staged.append(path)
+            settle_pairs(engine, fresh, staged)
+            return publish(store, engine, stage, fresh, staged, import_id, now, user, unchanged, invoice)
     except engine_errors() as error:
         raise explain_engine_error(error, "import") from error
     finally:
