@@ -37,7 +37,7 @@ def spread_fee(store: ChargeStore, term: FeeTerm) -> SpreadFee:
     if term.machines < 1:
         raise BadInput(f"--machines {term.machines}: one or more")
     manifest = store.manifest()
-    with store.connect() as engine:
+    with store.reading() as engine:
         found = purchases(engine, store, manifest.parts, term)
         if not found:
             raise BadInput(

@@ -124,7 +124,8 @@ def command(
         show_rates(learn_rates(store, embedded(), today=now.date()), as_json)
     else:
         raise BadInput(
-            f"no action {action!r}", next_step="one of: import, reconcile, amortize, rates, close, list"
+            f"no action {action!r}",
+            next_step="one of: import, reconcile, amortize, rates, close, list, check",
         )
 
 
