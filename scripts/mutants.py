@@ -6,7 +6,7 @@ Faults: a comparison, an operator of arithmetic or logic, a constant, a negation
 pytest collects once. The tests run once with the lines that each of them executes recorded; then one process is
 forked for each fault, which swaps the code of the function in memory and runs the tests of that line, fastest
 first, to the first failure. A fault outside functions (a constant, a default) takes a new pytest on a changed copy
-of the sources. A fault is killed if a test fails, or takes far more processor time than all of them did.
+of the sources. A fault is killed if a test fails, or takes ten times its processor time and more.
 
 Results are kept as they come in out/mutants.jsonl, and a run that was cut short goes on where it was; ``--again``
 tries once more what lived. ``--control`` swaps the same code in without any fault: then nothing may be killed, or the
@@ -21,8 +21,8 @@ import hashlib
 import json
 import os
 import random
-import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -89,11 +89,8 @@ class Mutants:
             while waiting and len(running) < self.jobs:
                 fault = waiting.pop(0)
                 names = self._tests_of(fault, tests)
-                limit_s = 30 + 5 * sum(self.seconds[name] for name in names)
-                pid = _fork(
-                    lambda f=fault, n=names, s=limit_s: self._killed(f, [items[x] for x in n], code, s)
-                )  # type: ignore[misc]
-                running[pid] = (fault, limit_s)
+                pid = _fork(lambda f=fault, n=names: self._killed(f, [items[x] for x in n], code))  # type: ignore[misc]
+                running[pid] = (fault, 60 + 10 * sum(self.seconds[name] for name in names))
             self._reap(running)
         return True
 
@@ -129,10 +126,7 @@ class Mutants:
             names = {name for of_line in lines.values() for name in of_line}
         return sorted(names, key=lambda name: (self.seconds[name], name))
 
-    def _killed(
-        self, fault: Fault, items: list[pytest.Item], code: dict[object, list[FunctionType]], limit_s: float
-    ) -> bool:
-        resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s), int(limit_s) + 5))
+    def _killed(self, fault: Fault, items: list[pytest.Item], code: dict[object, list[FunctionType]]) -> bool:
         tree = ast.parse(fault.file.read_text(encoding="utf-8")) if self.control else mutated(fault)[0]
         if not fault.in_function:
             return _killed_afresh(fault, tree, [item.nodeid for item in items])
@@ -143,8 +137,11 @@ class Mutants:
         return self.failed
 
     def _run(self, items: list[pytest.Item], before: Callable[[str], object] = str) -> None:
+        known = dict(self.seconds)
         for item, after in zip(items, [*items[1:], None], strict=True):
             before(item.nodeid)
+            # Processor time, whose end is the process's: a test that never ends has noticed, too.
+            signal.setitimer(signal.ITIMER_PROF, 10 + 10 * known.get(item.nodeid, 60.0))
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             if self.failed:
                 return
