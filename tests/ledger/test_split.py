@@ -160,6 +160,8 @@ def test_a_rule_holds_from_its_first_day_until_the_day_before_its_end():
     january = rule("even", since=date(2026, 1, 10), until=date(2026, 1, 20))
     assert [day for day in range(8, 23) if january.holds_on(date(2026, 1, day))] == list(range(10, 20))
     assert not january.holds_on(None)
+    assert not rule("even", since=date(2026, 1, 10)).holds_on(date(2026, 1, 9))
+    assert not rule("even", until=date(2026, 1, 10)).holds_on(date(2026, 1, 10))
     assert rule("even", since=date(2026, 1, 10)).holds_on(date(2030, 1, 1))
     assert rule("even", until=date(2026, 1, 10)).holds_on(date(2020, 1, 1))
     assert rule("even").holds_on(None)

@@ -163,7 +163,8 @@ def paid_before(told, beat):
 
 
 def test_a_machine_that_is_half_used_or_costs_nothing_is_left_in_peace():
-    assert oversized([use(32, HALF)]) == ()
+    roomy = replace(HALF, memory_gib=48)
+    assert oversized([use(32, roomy)]) == () and oversized([use(31.9, roomy)]) != ()
     assert oversized([use(31.9, replace(HALF, memory_gib=40))]) != ()
     assert oversized([replace(use(10, HALF), own=replace(OWN, usd_per_hour=0.0))]) == ()
     assert oversized([use(10, replace(HALF, usd_per_hour=4.0))]) == (), "no cheaper"
