@@ -9,7 +9,7 @@ nothing else: no checks, no quarantine, no cube, no manifest. ``--polars`` names
 without it that column stays empty.
 
 ``--huge`` asks a ledger of many bills, shoestring alone: one is imported and written again as other months and
-accounts (bench/_ledger_parts.py). What it makes is removed at the end.
+accounts (bench/_ledger_parts.py). With ``--work`` what it makes is kept there and asked again the next time.
 """
 
 import argparse
@@ -80,15 +80,20 @@ def ours_parts(folder: str, part_rows: str, parts: str) -> dict[str, int]:
 
 
 def ours_costs(store: str, by: str, since: str = "all", *where: str) -> None:
-    from datetime import date
+    """The command itself, as people start it: option parsing and table included."""
+    from contextlib import redirect_stdout
+    from io import StringIO
 
-    from shoestring.store.charges import ChargeStore
-    from shoestring.workflows.costs import costs, question_of
+    from shoestring.app.cli import main as shoestring
 
-    answer = costs(
-        ChargeStore(Path(store)), question_of(today=date(2026, 9, 30), by=by, since=since, where=where)
-    )
-    assert answer.rows
+    asked = [word for condition in where for word in ("--where", condition)]
+    sys.argv = ["shoestring", "costs", "--ledger", store, "--by", by, "--since", since, *asked]
+    with redirect_stdout(StringIO()) as told:
+        try:
+            shoestring()
+        except SystemExit as end:
+            assert not end.code, told.getvalue()
+    assert "SHARE" in told.getvalue()
 
 
 def duckdb_costs(parquet: str, by: str) -> None:
@@ -186,15 +191,16 @@ def contest(rows: int, work: Path, polars: str | None) -> dict[str, dict[str, di
 
 
 def huge(rows: int, part_rows: int, work: Path) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """How the ledger of many parts was made, and every question to it; the ledger is gone afterwards."""
-    folder = work / "ledger-huge"
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        made = measure(sys.executable, "ours_parts", str(folder), str(part_rows), str(rows // part_rows))
-        store = str(folder / "ledger")
-        return made, {" ".join(q): measure(sys.executable, "ours_costs", store, *q) for q in HUGE}
-    finally:
+    """How the ledger of many parts was made, and every question to it."""
+    folder = work / f"ledger-{rows}-of-{part_rows}"
+    told = folder / "made.json"
+    if not told.exists():
         shutil.rmtree(folder, ignore_errors=True)
+        made = measure(sys.executable, "ours_parts", str(folder), str(part_rows), str(rows // part_rows))
+        told.write_text(json.dumps(made))
+    store = str(folder / "ledger")
+    asked = {" ".join(q): measure(sys.executable, "ours_costs", store, *q) for q in HUGE}
+    return json.loads(told.read_text()), asked
 
 
 def show_huge(made: dict[str, float], found: dict[str, dict[str, float]]) -> None:
