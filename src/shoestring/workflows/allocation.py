@@ -112,7 +112,7 @@ def parse_rules(text: str, path: str) -> list[AllocationRule]:
     """The same from a text; ``path`` is what errors call it."""
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise BadInput(f"{path}: {error}") from None
     if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
         raise BadInput(f"{path}: no `rules:`", next_step="see docs/ledger.md, Shared cost")

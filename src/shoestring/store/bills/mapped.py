@@ -40,7 +40,7 @@ def read_map(path: Path) -> tuple[Format, Given]:
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise BadInput(f"{path}: {error}") from None
     if not isinstance(data, dict) or not isinstance(data.get("columns"), dict):
         raise BadInput(f"{path}: no `columns:`", next_step="see docs/ledger.md, Any other CSV")
