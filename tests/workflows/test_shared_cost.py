@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shoestring.domain.errors import BadInput
 from shoestring.store.allocation_book import NAME, in_force
-from shoestring.store.answers import Question, ask
+from shoestring.store.answers import Question, ask, counted_parts
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_manifest import ALLOCATION
 from shoestring.store.dimensions import Condition
@@ -106,6 +106,45 @@ def test_the_preview_says_what_the_rules_then_do(store, tmp_path):
     assert {line.key: line.after_usd for line in told.lines} == by(store, "team")
     again = preview(store, Question(by=("team",)), read_rules(path))
     assert again == told, "a preview looks at the bill, not at what rules have moved already"
+
+
+def quantities(store, *, allocated=True):
+    """By team: accelerator hours, energy, carbon; then what was consumed and priced, with their units."""
+    parts = counted_parts(store.manifest(), allocated=allocated)
+    with store.connect() as engine:
+        rows = engine.execute(
+            "select x_Team, sum(x_AcceleratorSeconds), sum(x_EnergyKwh), sum(x_CarbonKg), "
+            "sum(case when ConsumedUnit = 'GPU Hours' then ConsumedQuantity end), "
+            "sum(case when PricingUnit = 'Hours' then PricingQuantity end) "
+            f"from {store.rows_sql(parts)} group by 1 order by 1"
+        ).fetchall()
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_quantities_follow_the_split_and_are_conserved(store, tmp_path):
+    use = {"x_AcceleratorSeconds": "7200", "x_EnergyKwh": "3", "x_CarbonKg": "1.2", "ConsumedQuantity": "2",
+           "ConsumedUnit": "GPU Hours", "PricingQuantity": "1", "PricingUnit": "Hours"}  # fmt: skip
+    bill(store, tmp_path, [team("nlp", "10", **day("2026-01"), **use), team("vision", "30", **day("2026-01")),
+                           shared("20", **day("2026-01"), **use), shared("4", **day("2026-01"), ConsumedUnit="GB",
+                           ConsumedQuantity="8", PricingUnit="GB", PricingQuantity="8")])  # fmt: skip
+    before = quantities(store)
+    apply(store, tmp_path, EVEN)
+    after = quantities(store)
+    assert after["nlp"] == pytest.approx((10800, 4.5, 1.8, 3, 1.5))
+    assert after["vision"][0] == pytest.approx(3600) and after[None] == pytest.approx((0, 0, 0, 0, 0))
+    for kind in range(5):
+        had, has = (sum(float(r[kind] or 0) for r in told.values()) for told in (before, after))
+        assert has == pytest.approx(had, abs=1e-9)
+    hours = {r.keys[0]: r.accelerator_hours for r in ask(store, Question(by=("team",))).rows}
+    assert hours == pytest.approx({"nlp": 3, "vision": 1, None: 0})
+    undo_rules(store, user="ann", now=NOW)
+    assert quantities(store) == before
+
+
+def test_what_is_unknown_stays_unknown_in_a_share(store, tmp_path):
+    bill(store, tmp_path, [team("nlp", "10", **day("2026-01")), shared("20", **day("2026-01"))])
+    apply(store, tmp_path, EVEN)
+    assert quantities(store)["nlp"][:3] == (None, None, None)
 
 
 def test_focus_columns_say_how_a_share_came_about(store, tmp_path):

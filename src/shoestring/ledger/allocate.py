@@ -35,7 +35,7 @@ class CostLine:
     Attributes:
         drivers: what shares may be proportional to, e.g. ``usd``, ``accelerator_hours``, ``energy_kwh``.
         day: when it was used; None where a line stands for many days, which no rule for some days matches.
-        also: other amounts of the same line, shared by the same weights, e.g. its list cost.
+        also: other amounts of the same line, shared by the same weights, e.g. its list cost or its hours.
         origin: whatever names the line that it is a share of; None where nobody asks.
         sharings: the rules that made this line, in order; empty for a line as it was billed.
     """
@@ -171,23 +171,27 @@ def _shares(
     usd = split(line.usd, weights)
     also = {name: split(amount, weights) for name, amount in line.also.items()}
     unit = rule.driver if rule.method == "proportional" else rule.unit
+    ratios = {
+        key: Fraction(weight) / total if total else Fraction(1, len(weights))
+        for key, weight in weights.items()
+    }
     return [
         replace(
             line,
             keys={**line.keys, rule.to: key},
             usd=usd[key],
             also={name: shares[key] for name, shares in also.items()},
-            drivers={},
+            drivers={name: amount * float(ratios[key]) for name, amount in line.drivers.items()},
             sharings=(
                 *line.sharings,
                 Sharing(
                     rule=rule.name,
-                    ratio=Fraction(weight) / total if total else Fraction(1, len(weights)),
+                    ratio=ratios[key],
                     unit=unit,
                     quantity=None if unit is None else float(weight),
                 ),
             ),
         )
         for key, weight in weights.items()
-        if usd[key] or any(shares[key] for shares in also.values())
+        if usd[key] or any(shares[key] for shares in also.values()) or any(line.drivers.values())
     ]

@@ -20,7 +20,7 @@ from shoestring.store.answers import counted_parts, in_usd
 from shoestring.store.charges import Change, ChargeStore, Staged
 from shoestring.store.charges_engine import PARQUET, ident, literal
 from shoestring.store.charges_manifest import ALLOCATION, Manifest, Part
-from shoestring.store.charges_schema import CUBE_KEYS, LABEL_COLUMNS, MONEY_COLUMNS
+from shoestring.store.charges_schema import CUBE_KEYS, LABEL_COLUMNS, MEASURES, MONEY, MONEY_COLUMNS
 from shoestring.store.charges_write import load_rows
 from shoestring.store.dimensions import CUBE_DIMENSIONS, ROW_DIMENSIONS, dimension_sql
 
@@ -33,9 +33,15 @@ KEPT = (
     "CommitmentDiscountCategory",
     "CommitmentDiscountId",
     "CommitmentDiscountType",
+    "CommitmentDiscountUnit",
+    "ConsumedUnit",
     "PricingCategory",
+    "PricingUnit",
     "ServiceSubcategory",
 )
+# What is split: of an allocated charge, FOCUS wants every metric that can be summed to add up to the origin's.
+QUANTITIES = ("ConsumedQuantity", "PricingQuantity", "CommitmentDiscountQuantity", *MEASURES)
+AMOUNTS = (*MONEY_COLUMNS, *QUANTITIES)
 RATIO_STEP = Decimal("0.000000000001")
 
 
@@ -55,13 +61,13 @@ class Shared:
 
 
 def state_of(manifest: Manifest, rules: str) -> dict[str, str]:
-    """For each open month, what changes when its charges that count or the rules do; empty without rules."""
+    """For each open month, what changes when its charges, the rules, or what is split do; empty without rules."""
     files: dict[str, list[str]] = {}
     for part in originals(manifest) if rules else ():
         if not manifest.is_closed(part.period, SOURCE):
             files.setdefault(part.period, []).append(part.file)
     return {
-        period: hashlib.sha256(json.dumps([sorted(names), rules]).encode()).hexdigest()
+        period: hashlib.sha256(json.dumps([sorted(names), rules, AMOUNTS]).encode()).hexdigest()
         for period, names in files.items()
     }
 
@@ -125,7 +131,8 @@ def _read(
     matching, values = _matching(rules)
     usd = f"coalesce(sum({in_usd('EffectiveCost')}), 0)"
     drivers = "coalesce(sum(x_AcceleratorSeconds), 0) / 3600, coalesce(sum(x_EnergyKwh), 0)"
-    amounts = ", ".join(f"coalesce(sum({ident(m)}), 0)" for m in MONEY_COLUMNS)
+    money_sums = [f"coalesce(sum({ident(m)}), 0)" for m in MONEY_COLUMNS]
+    amounts = ", ".join([*money_sums, *(f"cast(sum({ident(q)}) as {MONEY})" for q in QUANTITIES)])
     months: dict[str, list[CostLine]] = {}
     found = engine.execute(
         f"select x_Day, {labels}, {usd}, {drivers}, {amounts}, {columns} from {rows} "
@@ -135,8 +142,9 @@ def _read(
     width = len(names)
     for row in found:
         day, told, rest = row[0], row[1 : width + 1], row[width + 1 :]
-        also = dict(zip(MONEY_COLUMNS, (money(a) for a in rest[3:7]), strict=True))
-        origins.append({"x_Day": day, **dict(zip(keys, rest[7:], strict=True)), **also})
+        sums, values_of_keys = rest[3 : 3 + len(AMOUNTS)], rest[3 + len(AMOUNTS) :]
+        also = {name: money(a) for name, a in zip(AMOUNTS, sums, strict=True) if a is not None}
+        origins.append({"x_Day": day, **dict(zip(keys, values_of_keys, strict=True)), **also})
         line = _line(dict(zip(names, told, strict=True)), rest, day=day, also=also, origin=len(origins) - 1)
         months.setdefault(_period(origins[-1]), []).append(line)
     summed = rows if by_row else store.days_sql(parts)
@@ -186,7 +194,7 @@ def _matching(rules: Sequence[AllocationRule]) -> tuple[str, list[Any]]:
 def _rows(shared: Shared, import_id: str) -> Iterator[dict[str, Any]]:
     """The charges: what is taken off, then the shares. Each origin's sum to nothing, column by column."""
     left = {
-        index: {m: origin[m] for m in MONEY_COLUMNS}
+        index: {name: origin[name] for name in AMOUNTS if name in origin}
         for index in sorted({line.origin for line in shared.lines if line.origin is not None})
         for origin in (shared.origins[index],)
     }
@@ -208,9 +216,10 @@ def _row(origin: Mapping[str, Any], amounts: Mapping[str, Decimal], import_id: s
     day: date = origin["x_Day"]
     began = datetime(day.year, day.month, day.day)  # noqa: DTZ001  the store keeps UTC without saying so
     month: datetime = origin["BillingPeriodStart"]
-    columns = {k: v for k, v in origin.items() if k not in ("x_Day", *MONEY_COLUMNS)}
+    columns = {k: v for k, v in origin.items() if k not in ("x_Day", *AMOUNTS)}
     return {
         **columns,
+        **dict.fromkeys(QUANTITIES),
         **amounts,
         "BillingPeriodEnd": (month + timedelta(days=32)).replace(day=1),
         "ChargePeriodStart": began,
