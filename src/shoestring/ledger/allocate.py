@@ -1,13 +1,13 @@
 """Allocation: whose cost is the cost that names nobody? By rules, in order, conserved to the last step."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
 from shoestring.domain.units import money
-from shoestring.ledger.split import split
+from shoestring.ledger.split import Splitter
 
 Keys = Mapping[str, str | None]
 METHODS = ("even", "proportional", "fixed", "slices")
@@ -130,7 +130,9 @@ def allocate(lines: Sequence[CostLine], rules: Sequence[AllocationRule]) -> Allo
         if not weights:
             untouched.append(rule.name)
             continue
-        current = others + [share for line in matched for share in _shares(line, rule, weights)]
+        divide = Splitter(weights)
+        sharings = _sharings(rule, weights, divide)
+        current = others + [share for line in matched for share in _shares(line, rule.to, divide, sharings)]
     return Allocation(lines=tuple(current), untouched=tuple(untouched))
 
 
@@ -164,34 +166,37 @@ def _weights(rule: AllocationRule, others: Sequence[CostLine]) -> dict[str, Deci
     return {key: weight for key, weight in found.items() if weight > 0}
 
 
-def _shares(
-    line: CostLine, rule: AllocationRule, weights: Mapping[str, Decimal | float | int]
-) -> list[CostLine]:
-    total = sum((Fraction(w) for w in weights.values()), Fraction(0))
-    usd = split(line.usd, weights)
-    also = {name: split(amount, weights) for name, amount in line.also.items()}
+def _sharings(
+    rule: AllocationRule, weights: Mapping[str, Decimal | float | int], divide: Splitter[str]
+) -> dict[str, Sharing]:
     unit = rule.driver if rule.method == "proportional" else rule.unit
-    ratios = {
-        key: Fraction(weight) / total if total else Fraction(1, len(weights))
-        for key, weight in weights.items()
-    }
-    return [
-        replace(
-            line,
-            keys={**line.keys, rule.to: key},
-            usd=usd[key],
-            also={name: shares[key] for name, shares in also.items()},
-            drivers={name: amount * float(ratios[key]) for name, amount in line.drivers.items()},
-            sharings=(
-                *line.sharings,
-                Sharing(
-                    rule=rule.name,
-                    ratio=ratios[key],
-                    unit=unit,
-                    quantity=None if unit is None else float(weight),
-                ),
-            ),
+    return {
+        key: Sharing(
+            rule=rule.name,
+            ratio=divide.ratios[key],
+            unit=unit,
+            quantity=None if unit is None else float(weight),
         )
         for key, weight in weights.items()
-        if usd[key] or any(shares[key] for shares in also.values()) or any(line.drivers.values())
+    }
+
+
+def _shares(
+    line: CostLine, to: str, divide: Splitter[str], sharings: Mapping[str, Sharing]
+) -> list[CostLine]:
+    # Costs of a line are often the same number: each is divided once.
+    shares = {amount: divide(amount) for amount in {line.usd, *line.also.values()}}
+    drives = any(line.drivers.values())
+    return [
+        CostLine(
+            keys={**line.keys, to: key},
+            usd=shares[line.usd][key],
+            drivers={name: amount * float(sharing.ratio) for name, amount in line.drivers.items()},
+            day=line.day,
+            also={name: shares[amount][key] for name, amount in line.also.items()},
+            origin=line.origin,
+            sharings=(*line.sharings, sharing),
+        )
+        for key, sharing in sharings.items()
+        if drives or any(share[key] for share in shares.values())
     ]

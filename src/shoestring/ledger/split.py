@@ -1,15 +1,16 @@
 """Splitting money without losing any: shares by weight, exact to the last step."""
 
 from collections.abc import Mapping
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal
 from fractions import Fraction
 from math import lcm
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from shoestring.domain.units import MONEY_STEP
 
 REMAINDER = "(remainder)"
 K = TypeVar("K")
+EXACT = Context(prec=60)  # more digits than any amount has
 
 
 def split(
@@ -27,23 +28,50 @@ def split(
     """
     if not weights:
         raise ValueError(f"{amount}: nobody to share it among")
-    whole = _whole_numbers(weights)
-    if any(weight < 0 for weight in whole.values()):
-        raise ValueError("a weight is 0 or more")
-    total = sum(whole.values())
-    if total == 0:
-        whole, total = dict.fromkeys(whole, 1), len(whole)
-    steps = Fraction(amount) / Fraction(step)
-    if steps.denominator != 1:
-        raise ValueError(f"{amount} is no multiple of {step}")
-    sign = -1 if steps < 0 else 1
-    shared = abs(steps.numerator)
-    counts = {key: shared * weight // total for key, weight in whole.items()}
-    rest = shared - sum(counts.values())
-    for key in sorted(whole, key=lambda key: (-(shared * whole[key] % total), str(key)))[:rest]:
-        counts[key] += 1
-    with localcontext(prec=60):
-        return {key: sign * count * step for key, count in counts.items()}
+    return Splitter(weights, step)(amount)
+
+
+class Splitter(Generic[K]):
+    """:func:`split` of many amounts by the same weights.
+
+    Attributes:
+        ratios: of the whole that each key gets, exactly; they add up to 1.
+
+    Raises:
+        ValueError: nobody to share, or a negative weight.
+    """
+
+    def __init__(self, weights: Mapping[K, Decimal | float | int], step: Decimal = MONEY_STEP) -> None:
+        if not weights:
+            raise ValueError("nobody to share it among")
+        whole = _whole_numbers(weights)
+        if any(weight < 0 for weight in whole.values()):
+            raise ValueError("a weight is 0 or more")
+        if not any(whole.values()):
+            whole = dict.fromkeys(whole, 1)
+        self._keys, self._weights = tuple(whole), tuple(whole.values())
+        self._total, self._step = sum(self._weights), step
+        self._as_text = sorted(range(len(self._keys)), key=lambda place: str(self._keys[place]))
+        self.ratios = {key: Fraction(weight, self._total) for key, weight in whole.items()}
+
+    def __call__(self, amount: Decimal) -> dict[K, Decimal]:
+        """The shares of one amount. Raises ValueError where it is no multiple of the step."""
+        steps, odd = EXACT.divmod(amount, self._step)
+        if odd:
+            raise ValueError(f"{amount} is no multiple of {self._step}")
+        sign, shared = (-1 if steps < 0 else 1), abs(int(steps))
+        counts, over = [], []
+        for weight in self._weights:
+            count, rest = divmod(shared * weight, self._total)
+            counts.append(count)
+            over.append(rest)
+        if left := shared - sum(counts):
+            for place in sorted(self._as_text, key=lambda place: -over[place])[:left]:
+                counts[place] += 1
+        return {
+            key: EXACT.multiply(Decimal(sign * count), self._step)
+            for key, count in zip(self._keys, counts, strict=True)
+        }
 
 
 def _whole_numbers(weights: Mapping[K, Decimal | float | int]) -> dict[K, int]:
