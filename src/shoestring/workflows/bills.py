@@ -14,7 +14,7 @@ from shoestring.store.bills.load import Progress, import_bills
 from shoestring.store.bills.mapped import read_map
 from shoestring.store.bills.publish import Imported
 from shoestring.store.bills.rates import read_rates
-from shoestring.store.bills.staging import Given
+from shoestring.store.bills.values import Given
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_manifest import Part
 from shoestring.store.reconcile import Reconciled, reconcile

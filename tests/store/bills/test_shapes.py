@@ -234,3 +234,18 @@ def test_a_folder_is_the_files_in_it(store, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="no bill files"):
         files_of(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("kind", "billed"), [("float", "0.1"), ("varchar", "0.1"), ("decimal(20, 9)", "0.1")]
+)
+def test_money_of_any_type_is_read_as_it_is_written(store, tmp_path, kind, billed):
+    import duckdb
+
+    table = write(tmp_path / "t.csv", [focus(BilledCost="0.1")])
+    with duckdb.connect() as engine:
+        engine.execute(
+            f"copy (select * replace (cast(BilledCost as {kind}) as BilledCost, cast(EffectiveCost as double) "
+            f"as EffectiveCost) from read_csv('{table}', all_varchar = true)) to '{tmp_path}/b.parquet'"
+        )
+    assert bring(store, tmp_path / "b.parquet").billed == {"USD": Decimal(billed)}

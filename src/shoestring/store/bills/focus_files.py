@@ -7,7 +7,7 @@ FOCUS = Format(
     title="FOCUS",
     needs=frozenset({"BilledCost", "ChargePeriodStart", "ChargeCategory"}),
     fields={
-        "EffectiveCost": "coalesce({EffectiveCost}, {BilledCost})",
+        "EffectiveCost": "{EffectiveCost}",
         "ServiceProviderName": "coalesce({ServiceProviderName}, {ProviderName})",
         "HostProviderName": "coalesce({HostProviderName}, {PublisherName}, {ProviderName})",
         "InvoiceIssuerName": "coalesce({InvoiceIssuerName}, {InvoiceIssuer}, {ProviderName})",

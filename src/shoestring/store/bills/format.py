@@ -68,6 +68,22 @@ def used_headers(header: Sequence[str], expressions: Sequence[str]) -> set[str]:
     return {name for name in header if plain(name) in wanted}
 
 
+def doubled(header: Sequence[str], expressions: Sequence[str]) -> tuple[str, ...]:
+    """Columns of a file (its header made distinct) that stand for one and the same that is looked for.
+
+    >>> doubled(["BilledCost", "billed_cost", "Tags", "Tags_2"], ["{BilledCost}"])
+    ('BilledCost', 'billed_cost')
+    """
+    whole = {name.lower() for name in header}
+    by_plain: dict[str, list[str]] = {}
+    for name in header:
+        base = re.fullmatch(r"(.+)_[0-9]+", name)
+        name_once = base[1] if base is not None and base[1].lower() in whole else name
+        by_plain.setdefault(plain(name_once), []).append(name)
+    wanted = {plain(name) for sql in expressions for name in re.findall(r"\{([^{}]+)\}", sql)}
+    return next((tuple(n) for key, n in by_plain.items() if key in wanted and len(n) > 1), ())
+
+
 def distinct(cells: Sequence[str]) -> tuple[str, ...]:
     """Column names without doubles (the engine does not care for case) and without empty ones.
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from shoestring.domain.errors import BadInput
 from shoestring.store.bills.azure_pair import settle_pairs
-from shoestring.store.bills.format import Format, recognize
+from shoestring.store.bills.format import Format, doubled, recognize
 from shoestring.store.bills.publish import Imported, publish, torn_lines
 from shoestring.store.bills.source import STRICT, Source, lenient, open_source
-from shoestring.store.bills.staging import Given, staging_sql, tag_keys_sql
+from shoestring.store.bills.staging import CHECKED, staging_sql, tag_keys_sql
 from shoestring.store.bills.tags import TagKeys
+from shoestring.store.bills.values import Given
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import PARQUET, engine_errors, explain_engine_error, ident, literal
 from shoestring.store.charges_files import explaining
@@ -100,6 +101,11 @@ def _opened(
             raise BadInput(
                 f"{path}: no bill that I know (columns: {', '.join(source.header[:8])} ...)",
                 next_step="describe its columns in a YAML and give it with --map (docs/ledger.md)",
+            )
+        if doubles := doubled(source.header, [form.fields.get(n, f"{{{n}}}") for n in CHECKED]):
+            raise BadInput(
+                f"{path}: {' and '.join(doubles)} say the same thing: which is meant?",
+                next_step="take one of the columns out, or name the right one with --map (docs/ledger.md)",
             )
         opened.setdefault(source.sha256, (source, form))  # one file given twice counts once
     return list(opened.values())

@@ -23,7 +23,7 @@ import yaml
 
 from shoestring.domain.errors import BadInput
 from shoestring.store.bills.format import Format
-from shoestring.store.bills.staging import Given
+from shoestring.store.bills.values import Given
 from shoestring.store.charges_engine import literal
 from shoestring.store.charges_schema import LABEL_COLUMNS, STORE_COLUMNS
 

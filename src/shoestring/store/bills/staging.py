@@ -1,15 +1,14 @@
 """From a source's columns to charges: the SQL that types, maps, labels and checks every row in one pass."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from shoestring.store.bills.format import Format, plain, resolver, used_headers
 from shoestring.store.bills.source import Source
 from shoestring.store.bills.tags import TagKeys, merged, tags_json, tags_of_columns
+from shoestring.store.bills.values import NOTHING, Given, typed_sql
 from shoestring.store.charges_engine import ident, literal
-from shoestring.store.charges_schema import LABEL_COLUMNS, MONEY, MONEY_COLUMNS, STORE_COLUMNS
+from shoestring.store.charges_schema import LABEL_COLUMNS, MONEY_COLUMNS, STORE_COLUMNS
 
-MOMENTS = ("%m/%d/%y", "%m/%d/%Y", "%Y%m%d", "%m/%d/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S UTC", "%d-%b-%Y")
 CHECKED = (
     *MONEY_COLUMNS,
     "ChargePeriodStart",
@@ -20,25 +19,6 @@ CHECKED = (
 )
 PROBLEM = "x_Problem"
 OWN_NAMES = (PROBLEM.lower(), "x_found")  # columns of the way here; no bill may have them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What the caller knows about a delivery that its file may not say.
-
-    Attributes:
-        currency: for files without a currency column; None: such a file is refused row by row.
-        provider: likewise for the provider's name.
-        date_formats: strptime patterns tried before the usual ones.
-        decimal_comma: amounts are written ``1.234,56``.
-        written_by_people: amounts may have signs of money and thousands; set by a map.
-    """
-
-    currency: str | None = None
-    provider: str | None = None
-    date_formats: tuple[str, ...] = ()
-    decimal_comma: bool = False
-    written_by_people: bool = False
 
 
 def tag_keys_sql(source: Source, form: Format, rows: int) -> str | None:
@@ -61,7 +41,7 @@ def staging_sql(
     raw = raw_expressions(source, form, given)
     kept = _kept_headers(source, form, raw)
     text = {name: ident(f"raw {name}") for name in raw}
-    typed = [f"{_typed(name, sql, given)} as {ident(name)}" for name, sql in text.items()]
+    typed = [f"{typed_sql(name, sql, given)} as {ident(name)}" for name, sql in text.items()]
     found = f"json_extract_string(Tags, {keys.paths})" if "Tags" in raw else "null"
     passed = [f"staged.{ident(n)}" for n in (*raw, *kept.values()) if n not in COMPLETED]
     outer = [*passed, *_labels(raw, keys), *_completions(raw, given, rated=rates is not None)]
@@ -135,59 +115,6 @@ def _kept_headers(source: Source, form: Format, raw: Mapping[str, str]) -> dict[
     return kept
 
 
-def _typed(name: str, sql: str, given: Given) -> str:
-    kind = STORE_COLUMNS[name]
-    if kind == MONEY and given.written_by_people:
-        return f"try_cast({_number(sql, given)} as {MONEY})"
-    if kind == MONEY:
-        dollars = f"replace(replace(trim(cast({sql} as varchar)), '$', ''), ',', '')"  # $10,000.00
-        return f"""coalesce(try_cast({sql} as {MONEY}),
-            case when starts_with(cast({sql} as varchar), '$') then try_cast({dollars} as {MONEY}) end)"""
-    if kind == "DOUBLE":
-        return f"try_cast({sql} as double)"
-    if kind == "TIMESTAMP":
-        return _moment(sql, given)
-    return f"cast({sql} as varchar)"
-
-
-def _moment(sql: str, given: Given) -> str:
-    """SQL of a moment in UTC, however it is written; null if it can't be read.
-
-    Most are ``2026-01-10 00:00:00`` or the same with T and Z, which the engine reads fastest as a plain
-    timestamp. Longer ones may carry an offset. Slashed dates go to the patterns first: the engine would read
-    1/10/26 as a day of the year 1.
-    """
-    text = f"cast({sql} as varchar)"
-    formats = "[" + ", ".join(literal(f) for f in (*given.date_formats, *MOMENTS)) + "]"
-    parsed = f"try_strptime({text}, {formats})"
-    with_offset = f"(try_cast({sql} as timestamptz) at time zone 'UTC')"
-    if given.date_formats:
-        return f"coalesce({parsed}, {with_offset})"
-    # The usual way comes first: a case whose first branch takes all rows costs nothing.
-    return f"""case when strlen({text}) <= 20 and not contains({text}, '/')
-          then coalesce(try_cast({sql} as timestamp), {parsed})
-        when contains({text}, '/') then {parsed}
-        else coalesce({with_offset}, {parsed}) end"""
-
-
-SIGNS = "^([A-Z]{3} ?)?([$€£¥₹]-|[+-]?[(]?[$€£¥₹]? ?)|[)]$| ?([A-Z]{3}|[$€£¥₹])$"
-
-
-def _number(sql: str, given: Given) -> str:
-    """SQL of a number as the engine reads it, from what people write on invoices; null if it is none.
-
-    ``$1,234.56``, ``(12.00)`` for less, ``1.234,56 €`` where commas are decimal. ``12.34`` is no number then:
-    it would be read as 1234.
-    """
-    text = f"replace(trim(cast({sql} as varchar)), chr(160), ' ')"
-    bare = f"regexp_replace({text}, {literal(SIGNS)}, '', 'g')"
-    sign = f"case when {text} like '(%)' or regexp_matches({text}, '^[$€£¥₹]?-') then '-' else '' end"
-    thousands, decimal = ("[. \u2019'']", ",") if given.decimal_comma else ("[, \u2019'']", "[.]")
-    whole = f"([0-9]+|[0-9]{{1,3}}({thousands}[0-9]{{3}})+)?({decimal}[0-9]*)?([eE][+-]?[0-9]+)?"
-    plain_digits = f"replace(regexp_replace({bare}, '{thousands}', '', 'g'), ',', '.')"
-    return f"case when regexp_full_match({bare}, '{whole}') then {sign} || {plain_digits} end"
-
-
 def _problems(text: Mapping[str, str]) -> str:
     """Why a row can't be a charge: an amount or moment that can't be read, or none at all.
 
@@ -195,22 +122,31 @@ def _problems(text: Mapping[str, str]) -> str:
         text: column -> SQL of its value as it was written; under its own name it is typed.
     """
     unread = [
-        f"when {text[name]} is not null and {ident(name)} is null "
+        f"when {ident(name)} is null and {text[name]} is not null and {_says_something(text[name])} "
         f"then {literal(f'{name} can not be read: ')} || cast({text[name]} as varchar)"
         for name in CHECKED
         if name in text
     ]
-    amount = f"{text['BilledCost']} is null" if "BilledCost" in text else "true"
-    moments = [text[n] for n in ("ChargePeriodStart", "BillingPeriodStart") if n in text] or ["null"]
+    amount = "BilledCost is null" if "BilledCost" in text else "true"
+    moments = [n for n in ("ChargePeriodStart", "BillingPeriodStart") if n in text] or ["null"]
     lacking = [
         f"when {amount} then 'no BilledCost'",
         f"when {' and '.join(f'{m} is null' for m in moments)} then 'no ChargePeriodStart'",
     ]
+    if moments != ["null"]:
+        lacking.append(
+            f"when year({moments[0]}) not between 1990 and 2200 then 'a year that can not be meant'"
+        )
     if "ChargePeriodEnd" in text and "ChargePeriodStart" in text:
         lacking.append(
             "when ChargePeriodEnd < ChargePeriodStart then 'ChargePeriodEnd before ChargePeriodStart'"
         )
     return " ".join((*unread, *lacking))
+
+
+def _says_something(sql: str) -> str:
+    """SQL: whether a text is more than one of the words for nothing."""
+    return f"lower(trim(cast({sql} as varchar))) not in {NOTHING}"
 
 
 # Columns that get a value even where the file has none.
@@ -246,7 +182,7 @@ def _start(raw: Mapping[str, str]) -> str:
 
 def _currency(raw: Mapping[str, str], given: Given) -> str:
     default = literal(given.currency) if given.currency is not None else "null"
-    return f"upper(coalesce({_have(raw, 'BillingCurrency')}, {default}))"
+    return f"upper(trim(coalesce({_have(raw, 'BillingCurrency')}, {default})))"
 
 
 def _completions(raw: Mapping[str, str], given: Given, *, rated: bool) -> list[str]:

@@ -1,0 +1,121 @@
+"""Amounts, quantities and moments, however a bill writes them: the SQL that types one value."""
+
+from dataclasses import dataclass
+
+from shoestring.store.charges_engine import literal
+from shoestring.store.charges_schema import MONEY, STORE_COLUMNS
+
+NOTHING = "('n/a', 'na', '-', '--', 'none', 'null', 'nil', '(null)', '')"  # words for no amount
+SLASHED = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p")
+SLASHED = ("%m/%d/%y", "%m/%d/%Y", *SLASHED)  # two digits of a year first: four do not fit there
+YEAR_FIRST = ("%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y%m%d", "%Y-%m", "%Y-%m-%d %H:%M:%S UTC")
+DOTTED = ("%d.%m.%Y", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%y")
+NAMED = ("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %Y", "%B %Y")
+NAMED = (*NAMED, "%a, %d %b %Y %H:%M:%S GMT", "%d-%b-%Y %H:%M:%S")
+EXCEL_EPOCH = "timestamp '1899-12-30'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the caller knows about a delivery that its file may not say.
+
+    Attributes:
+        currency: for files without a currency column; None: such a file is refused row by row.
+        provider: likewise for the provider's name.
+        date_formats: strptime patterns tried before the usual ones.
+        decimal_comma: amounts are written ``1.234,56``.
+        written_by_people: amounts may have signs of money and thousands; set by a map.
+        day_first: slashed dates are ``31/01/2026``.
+    """
+
+    currency: str | None = None
+    provider: str | None = None
+    date_formats: tuple[str, ...] = ()
+    decimal_comma: bool = False
+    written_by_people: bool = False
+    day_first: bool = False
+
+
+def typed_sql(name: str, sql: str, given: Given) -> str:
+    """SQL of a store column's value out of that of its text; null if it can't be read."""
+    kind = STORE_COLUMNS[name]
+    if kind in (MONEY, "DOUBLE"):
+        if given.written_by_people or given.decimal_comma:
+            return f"try_cast({_number(sql, comma=given.decimal_comma)} as {kind})"
+        # The usual way comes first: a coalesce whose first value is there costs nothing more.
+        odd = f"case when {sql} is not null then try_cast({_unmistakable(sql)} as {kind}) end"
+        return f"coalesce(try_cast({sql} as {kind}), {odd})"
+    if kind == "TIMESTAMP":
+        return _moment(sql, given)
+    return f"cast({sql} as varchar)"
+
+
+def _moment(sql: str, given: Given) -> str:
+    """SQL of a moment in UTC, however it is written; null if it can't be read.
+
+    Most are ``2026-01-10 00:00:00`` or the same with T and Z, which the engine reads fastest as a plain
+    timestamp. Longer ones may carry an offset. Slashed dates go to the patterns first: the engine would read
+    1/10/26 as a day of the year 1. Digits alone are seconds or milliseconds since 1970, or a spreadsheet's days.
+    """
+    text = f"trim(cast({sql} as varchar))"
+    slashed = [f.replace("%m/%d", "%d/%m") for f in SLASHED] if given.day_first else SLASHED
+    formats = (*given.date_formats, *slashed, *YEAR_FIRST, *DOTTED, *NAMED)
+    parsed = f"try_strptime({text}, [{', '.join(map(literal, formats))}])"
+    with_offset = f"(try_cast({sql} as timestamptz) at time zone 'UTC')"
+    number = f"try_cast({text} as double)"
+    counted = f"""case when regexp_full_match({text}, '[0-9]{{10}}([.][0-9]+)?')
+            then make_timestamp(cast({number} * 1e6 as bigint))
+        when regexp_full_match({text}, '[0-9]{{13}}') then make_timestamp(cast({number} * 1e3 as bigint))
+        when regexp_full_match({text}, '[45][0-9]{{4}}([.][0-9]+)?')
+            then {EXCEL_EPOCH} + to_seconds(cast(round({number} * 86400) as bigint)) end"""
+    odd = f"case when {sql} is not null then coalesce({parsed}, {counted}) end"
+    if given.date_formats:
+        return f"coalesce({parsed}, {with_offset}, {counted})"
+    # The usual way comes first: a case whose first branch takes all rows costs nothing.
+    short = f"strlen(cast({sql} as varchar)) <= 20"
+    return f"""case when {short} and not contains(cast({sql} as varchar), '/')
+          then coalesce(try_cast({sql} as timestamp), {odd})
+        when contains(cast({sql} as varchar), '/') then {odd}
+        else coalesce({with_offset}, {odd}) end"""
+
+
+SIGNS = "^([A-Z]{3} ?)?([$€£¥₹]-|[+-]?[(]?[$€£¥₹]? ?)|[)]$| ?([A-Z]{3}|[$€£¥₹])$"
+
+
+def _bare(sql: str) -> tuple[str, str]:
+    """SQL of an amount's digits and of its sign, without what people write around them."""
+    text = f"replace(trim(cast({sql} as varchar)), chr(160), ' ')"
+    sign = f"case when {text} like '(%)' or regexp_matches({text}, '^([A-Z]{{3}} ?)?[$€£¥₹]?-') then '-' else '' end"
+    return f"regexp_replace({text}, {literal(SIGNS)}, '', 'g')", sign
+
+
+def _number(sql: str, *, comma: bool) -> str:
+    """SQL of a number as the engine reads it, from what people write on invoices; null if it is none.
+
+    ``$1,234.56``, ``(12.00)`` for less, ``1.234,56 €`` where commas are decimal. ``12.34`` is no number then:
+    it would be read as 1234.
+    """
+    bare, sign = _bare(sql)
+    thousands, decimal = ("[. \u2019'']", ",") if comma else ("[, \u2019'']", "[.]")
+    whole = f"([0-9]+|[0-9]{{1,3}}({thousands}[0-9]{{3}})+)?({decimal}[0-9]*)?([eE][+-]?[0-9]+)?"
+    plain_digits = f"replace(regexp_replace({bare}, '{thousands}', '', 'g'), ',', '.')"
+    return f"case when regexp_full_match({bare}, '{whole}') then {sign} || {plain_digits} end"
+
+
+def _unmistakable(sql: str) -> str:
+    """SQL of a number where nobody has said how numbers are written; null where it could mean two things.
+
+    ``1,234.50`` and ``1.234,50`` are each one number; ``1,234`` could be either.
+    """
+    bare, sign = _bare(sql)
+    return f"""case
+        when regexp_full_match({bare}, '[0-9]*[.]?[0-9]*') or regexp_full_match({bare}, '[0-9.]+[eE][+-]?[0-9]+')
+          then {sign} || {bare}
+        when regexp_full_match({bare}, '[0-9]{{1,3}}([, \u2019''][0-9]{{3}})+[.][0-9]*')
+          or regexp_full_match({bare}, '[0-9]{{1,3}}(,[0-9]{{3}}){{2,}}')
+          then {sign} || regexp_replace({bare}, '[, \u2019'']', '', 'g')
+        when regexp_full_match({bare}, '[0-9]{{1,3}}([. \u2019''][0-9]{{3}})+,[0-9]+')
+          or regexp_full_match({bare}, '[0-9]{{1,3}}([.][0-9]{{3}}){{2,}}')
+          then {sign} || replace(regexp_replace({bare}, '[. \u2019'']', '', 'g'), ',', '.')
+        when regexp_full_match({bare}, '0,[0-9]+|[0-9]+,([0-9]{{1,2}}|[0-9]{{4,}})')
+          then {sign} || replace({bare}, ',', '.') end"""
