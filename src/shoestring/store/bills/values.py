@@ -6,12 +6,13 @@ from shoestring.store.charges_engine import literal
 from shoestring.store.charges_schema import MONEY, STORE_COLUMNS
 
 NOTHING = "('n/a', 'na', '-', '--', 'none', 'null', 'nil', '(null)', '')"  # words for no amount
-SLASHED = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p")
-SLASHED = ("%m/%d/%y", "%m/%d/%Y", *SLASHED)  # two digits of a year first: four do not fit there
+CLOCKS = (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
+# Two digits of a year first: four do not fit there.
+SLASHED = ("%m/%d/%y", "%m/%d/%Y", *(f"%m/%d/%Y{clock}" for clock in CLOCKS))
 YEAR_FIRST = ("%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y%m%d", "%Y-%m", "%Y-%m-%d %H:%M:%S UTC")
 DOTTED = ("%d.%m.%Y", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%y")
-NAMED = ("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %Y", "%B %Y")
-NAMED = (*NAMED, "%a, %d %b %Y %H:%M:%S GMT", "%d-%b-%Y %H:%M:%S")
+NAMED = ("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %Y", "%B %Y",
+         "%a, %d %b %Y %H:%M:%S GMT", "%d-%b-%Y %H:%M:%S")  # fmt: skip
 EXCEL_EPOCH = "timestamp '1899-12-30'"
 
 
