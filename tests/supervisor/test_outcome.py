@@ -128,3 +128,15 @@ def test_heartbeats_are_material_as_often_as_is_asked_for() -> None:
 
     assert not after(599) and after(600)
     assert not material(PLAIN, PLAIN, 0.0)
+
+
+def test_an_exit_that_recovers_ends_no_run_whatever_failed_before() -> None:
+    """Two hangs are tolerated; an exit code that the file knows how to go on from is no failure at all."""
+    hangs = [f for n in (1, 2) for f in (launch(n), ended(K.HUNG, n))]
+    last = [launch(3), RUNNING, ended(K.FAILED, 3, code=77)]
+    run = run_of(*hangs, *last, recover_on_exit_codes=(77,))
+    (fact,) = after_end(run, run.attempts[-1], at(100), 3)
+    assert run.failures == 2 and fact.state is RunState.WAITING
+    other = run_of(*hangs, launch(3), RUNNING, ended(K.FAILED, 3, code=78), recover_on_exit_codes=(77,))
+    (fact,) = after_end(other, other.attempts[-1], at(100), 3)
+    assert fact.state is RunState.FAILED

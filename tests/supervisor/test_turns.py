@@ -214,3 +214,35 @@ def test_each_launch_is_told_by_number_token_and_offer() -> None:
     assert len(set(others)) == len(others) and all(o.startswith("run:") for o in others)
     first = launches[0]
     assert first.view is not None and first.view.run_id == "run" and len(first.view_digest) == 16
+
+
+def test_a_stop_that_is_said_again_is_said_only_by_a_leader_that_still_leads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing new is to be written then, so the lease is renewed first; any other turn's journal write tells."""
+    world = World(UP)
+    submit(world.journal, a_workload())
+    supervisor, renewed, told = world.supervisor(), [], []
+    supervisor.run(max_ticks=30)
+    renew = world.journal.renew
+    monkeypatch.setattr(world.journal, "renew", lambda *a: renewed.append(a) or renew(*a))
+
+    def deaf(token: str, epoch: int, *, grace_s: float) -> None:
+        told.append(len(renewed))
+        raise ExecutorUnavailable("no answer")
+
+    monkeypatch.setattr(world.engine, "cancel", deaf)
+    supervisor.tick()
+    assert renewed == [] == told, "without a stop there is nothing to renew for"
+    ask(world, "cancel")
+    for _ in range(4):
+        supervisor.tick()
+    assert told == [1, 2, 3, 4]
+
+
+def test_what_holds_where_nobody_says_otherwise() -> None:
+    told = Options()
+    assert (told.tick_s, told.lease_s, told.grace_s, told.hang_s, told.linger_s) == (10, 10, 120, 1800, 600)
+    assert (told.failures_max, told.backoff_s, told.backoff_max_s) == (3, 30, 1800)
+    assert (told.sweep_s, told.orphan_grace_s, told.heartbeat_s, told.visible_s) == (120, 30, 600, 120)
+    assert told.checkpoint_interval_s is None and told.retry_s == told.assumptions.bounds.retry_s

@@ -284,3 +284,8 @@ def test_a_clock_that_was_set_back_makes_nothing_negative() -> None:
     assert short.short_s == 0.0
     mended = attempt_view(live_of(observed(seen(**UP, nodes_lost=(MENDED,)))), at(290), 300.0)
     assert mended.restart_left_s == 300.0
+
+
+def test_a_save_that_nobody_measured_widens_no_bound() -> None:
+    tight = Bounds(boot_s=900.0, save_s=0.0)
+    assert viewed(run_of(), assumptions=Assumptions(bounds=tight)).bounds == tight
