@@ -78,6 +78,21 @@ def test_rules_that_can_not_be_are_explained(tmp_path, text, says):
         rules(tmp_path, text)
 
 
+def test_errors_name_the_line_and_what_to_do(tmp_path):
+    with pytest.raises(
+        BadInput, match=r"rules.yaml: line 4: rule 2: method 'fair'; .*mig, time_slices, ranks"
+    ):
+        rules(tmp_path, RULES + "  - {name: b, match: {}, to: team, method: fair}\n")
+    with pytest.raises(BadInput, match=r"rules.yaml: line \d+: no YAML: expected") as caught:
+        rules(tmp_path, RULES + "  - {name: b, match: {\n")
+    assert "docs/ledger.md" in str(caught.value.next_step)
+
+
+def test_rules_that_come_by_a_merge_have_no_line(tmp_path):
+    with pytest.raises(BadInput, match=r"rules.yaml: rule 1: needs name"):
+        rules(tmp_path, "a: &a\n  rules: [{name: x}]\n<<: *a\n")
+
+
 def test_the_outlook_forecasts_the_month_and_names_the_odd_day(store):
     told = outlook(store, today=date(2026, 2, 10))
     assert told.spent_usd == 9 * 48 + 500

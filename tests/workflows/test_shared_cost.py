@@ -22,7 +22,7 @@ from shoestring.store.focus.check import check_file
 from shoestring.store.focus.export import export_focus
 from shoestring.workflows.allocation import preview, read_rules
 from shoestring.workflows.bills import bring_in, close_month
-from shoestring.workflows.shared_cost import apply_rules, refresh, undo_rules
+from shoestring.workflows.shared_cost import apply_rules, closed_months, refresh, undo_rules
 from shoestring.workflows.tie_out import tie_out_of
 from tests.store.bills.giving import focus, write
 
@@ -231,7 +231,7 @@ def test_a_closed_month_keeps_its_shares(store, tmp_path):
     told = by(store, "team")
     close_month(store, "2026-01", None, now=NOW, user="ann")
     undo_rules(store, user="ann", now=NOW)
-    assert by(store, "team") == told
+    assert (by(store, "team"), closed_months(store)) == (told, ("2026-01",))
     bill(
         store, tmp_path, [team("nlp", "10", **day("2026-01")), shared("15", **day("2026-01"))], "restated.csv"
     )

@@ -39,6 +39,8 @@ from shoestring.store.charges_schema import LABEL_COLUMNS
 from shoestring.store.dimensions import FISCAL, check_dimension
 
 KEYS = {"name", "match", "to", "method", "driver", "targets", "shares", "since", "until", "holders", "of"}
+GIVEN_METHODS = ("even", "proportional", "fixed", *BASIS)
+HELP = "see docs/ledger.md, Shared cost"
 DRIVERS = ("usd", "accelerator_hours", "energy_kwh")
 
 
@@ -112,11 +114,30 @@ def parse_rules(text: str, path: str) -> list[AllocationRule]:
     """The same from a text; ``path`` is what errors call it."""
     try:
         data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f" line {error.problem_mark.line + 1}:"
+        raise BadInput(f"{path}:{line} no YAML: {error.problem}", next_step=HELP) from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise BadInput(f"{path}: {error}") from None
+        raise BadInput(f"{path}: no YAML: {error}", next_step=HELP) from None
     if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
-        raise BadInput(f"{path}: no `rules:`", next_step="see docs/ledger.md, Shared cost")
-    return [_rule(path, number, given) for number, given in enumerate(data["rules"], 1)]
+        raise BadInput(f"{path}: no `rules:`", next_step=HELP)
+    given = data["rules"]
+    lines = _lines(text)
+    places = [f"line {line}: " for line in lines] if len(lines) == len(given) else [""] * len(given)
+    return [
+        _rule(f"{path}: {place}rule {number}", rule)
+        for number, (place, rule) in enumerate(zip(places, given, strict=True), 1)
+    ]
+
+
+def _lines(text: str) -> list[int]:
+    """The line on which each rule begins; empty where the rules come in by a merge of YAML."""
+    found: list[int] = []
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
+        if key.value == "rules":  # the last one counts where there are two, as in the data
+            found = [node.start_mark.line + 1 for node in value.value]
+    return found
 
 
 def preview_json(told: AllocationPreview) -> dict[str, Any]:
@@ -136,16 +157,17 @@ def preview_json(told: AllocationPreview) -> dict[str, Any]:
     }
 
 
-def _rule(path: str, number: int, given: Any) -> AllocationRule:
-    where = f"{path}: rule {number}"
+def _rule(where: str, given: Any) -> AllocationRule:
     if not isinstance(given, dict) or not {"name", "match", "to", "method"} <= set(given):
-        raise BadInput(f"{where}: needs name, match, to and method")
+        raise BadInput(f"{where}: needs name, match, to and method", next_step=HELP)
     if unknown := set(given) - KEYS:
         raise BadInput(
             f"{where}: unknown key {sorted(unknown)[0]!r}", next_step=f"keys: {', '.join(sorted(KEYS))}"
         )
     if not isinstance(given["match"], dict):
-        raise BadInput(f"{where}: match: label -> list of values")
+        raise BadInput(f"{where}: match: label -> list of values", next_step="e.g. match: {team: [null]}")
+    if given["method"] not in GIVEN_METHODS:
+        raise BadInput(f"{where}: method {given['method']!r}; allowed: {', '.join(GIVEN_METHODS)}")
     for dimension in (given["to"], *given["match"]):
         if check_dimension(str(dimension)) in FISCAL:
             raise BadInput(
@@ -176,7 +198,7 @@ def _rule(path: str, number: int, given: Any) -> AllocationRule:
             shares={str(k): Decimal(str(v)) for k, v in (given.get("shares") or {}).items()},
         )
     except (ValueError, TypeError, ArithmeticError) as error:
-        raise BadInput(f"{where}: {error}") from None
+        raise BadInput(f"{where}: {error}", next_step=HELP) from None
 
 
 def _day(value: Any) -> date | None:

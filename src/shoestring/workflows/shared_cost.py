@@ -52,6 +52,13 @@ def undo_rules(store: ChargeStore, *, user: str, now: datetime, why: str = "") -
     refresh(store)
 
 
+def closed_months(store: ChargeStore) -> tuple[str, ...]:
+    """Months with charges that neither new rules nor undoing touches."""
+    manifest = store.manifest()
+    months = sorted({part.period for part in originals(manifest)})
+    return tuple(month for month in months if manifest.is_closed(month, SOURCE))
+
+
 def refresh(store: ChargeStore) -> tuple[str, ...]:
     """Make the ledger's allocation what the rules in force make of its charges today.
 

@@ -13,7 +13,7 @@ from shoestring.store.answers import Question
 from shoestring.store.charges import ChargeStore
 from shoestring.workflows.allocation import AllocationPreview, preview, preview_json, read_rules
 from shoestring.workflows.costs import NONE
-from shoestring.workflows.shared_cost import apply_rules, undo_rules
+from shoestring.workflows.shared_cost import apply_rules, closed_months, undo_rules
 
 
 def allocate(
@@ -23,7 +23,7 @@ def allocate(
     shown = preview(store, question, read_rules(rules))
     if apply:
         apply_rules(store, rules, user=user_name(), now=datetime.now(UTC), why=why)
-    _tell(shown, as_json=as_json, applied=apply)
+    _tell(shown, closed_months(store), as_json=as_json, applied=apply)
 
 
 def end_allocation(store: ChargeStore, *, why: str, as_json: bool) -> None:
@@ -31,14 +31,20 @@ def end_allocation(store: ChargeStore, *, why: str, as_json: bool) -> None:
     undo_rules(store, user=user_name(), now=datetime.now(UTC), why=why)
     told = "no allocation rules are in force any more"
     if as_json:
-        print_json({"done": told})
+        print_json({"done": told, "closed_months": list(closed_months(store))})
     else:
         console().print(Text(told))
+        _tell_closed(closed_months(store))
 
 
-def _tell(told: AllocationPreview, *, as_json: bool, applied: bool) -> None:
+def _tell_closed(months: tuple[str, ...]) -> None:
+    if months:
+        console().print(Text(f"  closed months keep the shares they have: {', '.join(months)}", "yellow"))
+
+
+def _tell(told: AllocationPreview, closed: tuple[str, ...], *, as_json: bool, applied: bool) -> None:
     if as_json:
-        print_json(preview_json(told) | {"applied": applied})
+        print_json(preview_json(told) | {"applied": applied, "closed_months": list(closed)})
         return
     out = console()
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -57,3 +63,4 @@ def _tell(told: AllocationPreview, *, as_json: bool, applied: bool) -> None:
     out.print(Text(f"  {told.total_usd:,.2f} $ before and after; {done}", "dim"))
     for name in told.untouched:
         out.print(Text(f"  rule {printable(name)} found nobody to give its cost to", "yellow"))
+    _tell_closed(closed)
