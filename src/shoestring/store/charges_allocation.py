@@ -42,7 +42,7 @@ KEPT = (
 # What is split: of an allocated charge, FOCUS wants every metric that can be summed to add up to the origin's.
 QUANTITIES = ("ConsumedQuantity", "PricingQuantity", "CommitmentDiscountQuantity", *MEASURES)
 AMOUNTS = (*MONEY_COLUMNS, *QUANTITIES)
-RATIO_STEP = Decimal("0.000000000001")
+RATIO_PLACES = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,12 +201,14 @@ def _rows(shared: Shared, import_id: str) -> Iterator[dict[str, Any]]:
     for index, amounts in left.items():
         off = _row(shared.origins[index], {m: -amount for m, amount in amounts.items()}, import_id)
         yield off | {"ChargeDescription": "shared out to others"}
+    origin, base = None, {}
     for number, line in enumerate(shared.lines):
         assert line.origin is not None
         for name, amount in line.also.items():
             left[line.origin][name] -= amount
-        row = _row(shared.origins[line.origin], line.also, import_id)
-        yield row | _told(line) | {"x_ChargeId": f"allocation/{number}"}
+        if line.origin != origin:  # the shares of a line mostly follow each other
+            origin, base = line.origin, _row(shared.origins[line.origin], {}, import_id)
+        yield {**base, **line.also, **_told(line), "x_ChargeId": f"allocation/{number}"}
     assert not any(any(amounts.values()) for amounts in left.values()), (
         "shares must add up to what was shared"
     )
@@ -241,9 +243,7 @@ def _told(line: CostLine) -> dict[str, Any]:
     last = line.sharings[-1]
     elements = []
     for step in line.sharings:
-        element: dict[str, Any] = {
-            "AllocatedRatio": float(Decimal(str(float(step.ratio))).quantize(RATIO_STEP))
-        }
+        element: dict[str, Any] = {"AllocatedRatio": round(float(step.ratio), RATIO_PLACES)}
         if step.unit is not None:
             element |= {"UsageUnit": step.unit, "UsageQuantity": step.quantity}
         elements.append(element)
