@@ -1,5 +1,6 @@
 """`shoestring bills`: other people's bills into the ledger, months closed, what is there."""
 
+import glob
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,13 +15,13 @@ from shoestring.store.bills.load import Progress, import_bills
 from shoestring.store.bills.mapped import read_map
 from shoestring.store.bills.publish import Imported
 from shoestring.store.bills.rates import read_rates
+from shoestring.store.bills.unpack import BILL_FILES, is_bill_name
 from shoestring.store.bills.values import Given
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_manifest import Part
 from shoestring.store.reconcile import Reconciled, reconcile
 from shoestring.workflows.shared_cost import refresh
 
-BILL_FILES = (".csv", ".csv.gz", ".tsv", ".parquet", ".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson")
 FILES_MOST = 5_000
 
 
@@ -34,6 +35,7 @@ def bring_in(
     rates: Path | None = None,
     currency: str | None = None,
     encoding: str | None = None,
+    date_format: str | None = None,
     again: bool = False,
     invoice: Decimal | None = None,
     progress: Progress | None = None,
@@ -46,6 +48,7 @@ def bring_in(
         mapping: YAML that describes the columns of files in no known format.
         rates: CSV ``currency,day,usd_per_unit``: dated exchange rates; amounts stay in their currency too.
         currency: of files that name none.
+        date_format: strptime pattern of dates that could be read in two ways.
         invoice: what the invoice says of this delivery; reports tie out with it.
     """
     done = _bring_in(
@@ -57,6 +60,7 @@ def bring_in(
         rates,
         currency=currency,
         encoding=encoding,
+        date_format=date_format,
         again=again,
         invoice=invoice,
         progress=progress,
@@ -77,6 +81,7 @@ def _bring_in(
     *,
     currency: str | None,
     encoding: str | None,
+    date_format: str | None,
     again: bool,
     invoice: Decimal | None,
     progress: Progress | None,
@@ -84,6 +89,8 @@ def _bring_in(
     form, given = read_map(mapping) if mapping is not None else (None, Given())
     if currency is not None:
         given = replace(given, currency=currency.upper())
+    if date_format is not None:
+        given = replace(given, date_formats=(date_format, *given.date_formats))
     return import_bills(
         store,
         [file for path in paths for file in files_of(path)],
@@ -100,16 +107,18 @@ def _bring_in(
 
 
 def files_of(path: Path) -> list[Path]:
-    """A file itself; of a folder, every bill file in it and below, in order of name.
+    """A file itself; of a folder, every bill file in it and below, in order of name; so for ``bills/part-*.csv``.
 
     Raises:
         BadInput: a folder without any, or with more than an import can take.
     """
-    if not path.is_dir():
+    if not path.is_dir() and not path.exists() and glob.has_magic(str(path)):
+        inside = str(path.relative_to(path.anchor))
+        found = sorted(p for p in Path(path.anchor or ".").glob(inside) if p.is_file())
+    elif not path.is_dir():
         return [path]
-    found = sorted(
-        p for p in path.rglob("*") if p.is_file() and p.name.lower().endswith(BILL_FILES) and _is_bill(p)
-    )
+    else:
+        found = sorted(p for p in path.rglob("*") if p.is_file() and is_bill_name(p.name))
     if not found:
         raise BadInput(f"{path}: no bill files in it", next_step=f"files are {', '.join(BILL_FILES)}")
     if len(found) > FILES_MOST:
@@ -117,11 +126,6 @@ def files_of(path: Path) -> list[Path]:
             f"{path}: {len(found):,} files; at most {FILES_MOST:,}", next_step="name a month's folder"
         )
     return found
-
-
-def _is_bill(path: Path) -> bool:
-    """Not one of the lists of contents that clouds put beside their files, and nothing hidden."""
-    return not path.name.startswith((".", "_")) and "manifest" not in path.name.lower()
 
 
 def reconcile_json(found: Reconciled) -> dict[str, Any]:

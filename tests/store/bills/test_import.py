@@ -173,10 +173,10 @@ def test_unknown_columns_are_kept(store, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("empty.csv", b"", "no header of a bill"),
+        ("empty.csv", b"", "an empty file"),
         ("other.csv", b"a,b\n1,2\n", "no header of a bill"),
         ("header.csv", b"BilledCost,ChargePeriodStart,ChargeCategory\n", "a header and no rows"),
-        ("archive.zip", b"PK\x03\x04", "zip archive"),
+        ("archive.zip", b"PK\x03\x04", "can't be unpacked"),
         ("half.csv.gz", gzip.compress(b"x" * 100, mtime=0)[:20], "can't be read"),
     ],
 )

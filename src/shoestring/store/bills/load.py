@@ -2,19 +2,22 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from shoestring.domain.errors import BadInput
+from shoestring.store.bills.azure import AZURE, AZURE_LEGACY
 from shoestring.store.bills.azure_pair import settle_pairs
+from shoestring.store.bills.days import day_first
 from shoestring.store.bills.format import Format, doubled, recognize
 from shoestring.store.bills.publish import Imported, publish, torn_lines
 from shoestring.store.bills.source import STRICT, Source, lenient, open_source
-from shoestring.store.bills.staging import CHECKED, staging_sql, tag_keys_sql
+from shoestring.store.bills.staging import CHECKED, dates_sql, staging_sql, tag_keys_sql
 from shoestring.store.bills.tags import TagKeys
+from shoestring.store.bills.unpack import unpacked
 from shoestring.store.bills.values import Given
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import PARQUET, engine_errors, explain_engine_error, ident, literal
@@ -72,7 +75,7 @@ def import_bills(
             )
             staged = []
             for n, (source, form) in enumerate(fresh):
-                best, path = reading.stage(source, form, stage / f"{n}.parquet")
+                best, path = reading.with_days_of(source, form).stage(source, form, stage / f"{n}.parquet")
                 fresh[n] = (best, form)
                 staged.append(path)
             settle_pairs(engine, fresh, staged)
@@ -88,7 +91,8 @@ def _opened(
     engine: Any, paths: Sequence[Path], formats: Sequence[Format], encoding: str | None, scratch: Path
 ) -> list[tuple[Source, Format]]:
     opened: dict[str, tuple[Source, Format]] = {}
-    for path in paths:
+    files = [f for n, path in enumerate(paths) for f in unpacked(path, engine, scratch / f"unpacked-{n}")]
+    for path in files:
         source = open_source(
             path,
             engine,
@@ -141,6 +145,23 @@ class _Reading:
     import_id: str
     rated: bool
     progress: Progress | None
+
+    def with_days_of(self, source: Source, form: Format) -> "_Reading":
+        """Reading slashed dates in the order that this file means.
+
+        Raises:
+            BadInput: its dates could be read either way.
+        """
+        sql = dates_sql(lenient(source), form, FIRST_LOOK)
+        if sql is None or source.rejects is None or self.given.date_formats:
+            return self
+        first = day_first(text for (text,) in self.engine.execute(sql).fetchall())
+        if first is None and form not in (AZURE, AZURE_LEGACY):  # Microsoft documents months first
+            raise BadInput(
+                f"{source.path}: its slashed dates could begin with the day or with the month",
+                next_step="--date-format '%d/%m/%Y' or --date-format '%m/%d/%Y'",
+            )
+        return replace(self, given=replace(self.given, day_first=bool(first)))
 
     def stage(self, source: Source, form: Format, target: Path) -> tuple[Source, Path]:
         """Read one file into Parquet, good rows and bad ones; the file as it could best be read."""

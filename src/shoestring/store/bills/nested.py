@@ -144,16 +144,17 @@ def write_lines(path: Path, text: str, is_header: Callable[[Sequence[str]], bool
 def _records(node: Any, is_header: Callable[[Sequence[str]], bool], depth: int) -> Iterator[dict[str, Any]]:
     if depth > DEPTH or not isinstance(node, dict | list):
         return
-    if isinstance(node, dict) and is_header(_names(node)):
+    if isinstance(node, dict) and is_header(names_of(node)):
         yield node
         return
     members = [m for m in (node.values() if isinstance(node, dict) else node) if isinstance(m, dict)]
-    if any(is_header(_names(m)) for m in members):
+    if any(is_header(names_of(m)) for m in members):
         yield from members
         return
     for member in node.values() if isinstance(node, dict) else node:
         yield from _records(member, is_header, depth + 1)
 
 
-def _names(record: dict[str, Any]) -> list[str]:
+def names_of(record: dict[str, Any]) -> list[str]:
+    """The names of the flat columns that a record has."""
     return [".".join(keys) for keys in _json_leaves(record, (), 0)]

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import itertools
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from shoestring.domain.errors import BadInput
 from shoestring.store.bills.encodings import READ_BY_ENGINE, as_utf8, encoding_of
 from shoestring.store.bills.format import distinct
-from shoestring.store.bills.nested import DOCUMENT_MOST, json_source, parquet_source, write_lines
+from shoestring.store.bills.nested import DOCUMENT_MOST, json_source, names_of, parquet_source, write_lines
 from shoestring.store.charges_engine import literal
 
 HEAD = 256 * 1024
@@ -65,12 +66,10 @@ def open_source(
     if magic == b"PAR1":
         header, sql = parquet_source(engine, f"read_parquet({literal(path)})")
         return Source(path=path, sha256=sha256, header=header, sql=sql, rejects=None)
-    if magic[:2] == b"PK":
-        raise BadInput(f"{path}: a zip archive", next_step="unpack it and import the files inside")
     text = _Text.of(path, scratch / sha256, packed=magic[:2] == b"\x1f\x8b", encoding=encoding)
     rejects = f"rejects_{sha256[:16]}"
     if text.head.lstrip()[:1] in ("{", "["):
-        if not _is_lines(text.head):
+        if not _is_lines(text.head, is_header):
             text = _unrolled(path, text, is_header, scratch / f"{sha256}.lines")
         header, sql = json_source(engine, text.at, text.options(rejects), f"{rejects}_lines")
         return Source(path=path, sha256=sha256, header=header, sql=sql, rejects=rejects)
@@ -141,9 +140,15 @@ def _head(path: Path, packed: bool) -> bytes:
         raise BadInput(f"{path}: can't be read ({error})", next_step="fetch the file again") from None
 
 
-def _is_lines(text: str) -> bool:
-    """Whether this is the beginning of JSON lines: the first line is an object in itself, and not the last."""
+def _is_lines(text: str, is_header: IsHeader) -> bool:
+    """Whether this is the beginning of JSON lines: the first line is an object in itself, a record if the only one."""
     first, _, rest = text.lstrip().partition("\n")
+    if not rest.strip() and len(text) < HEAD // 4:
+        try:
+            only = json.loads(first)
+        except (ValueError, RecursionError):
+            return first.startswith("{") and first.rstrip().endswith("}")
+        return isinstance(only, dict) and is_header(names_of(only))
     return first.startswith("{") and first.rstrip().endswith("}") and rest.lstrip()[:1] in ("{", "")
 
 

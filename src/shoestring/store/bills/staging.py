@@ -29,6 +29,16 @@ def tag_keys_sql(source: Source, form: Format, rows: int) -> str | None:
     return f"select distinct unnest(json_keys({raw['Tags']})) from (select * from {source.sql} limit {rows})"
 
 
+def dates_sql(source: Source, form: Format, rows: int) -> str | None:
+    """SQL for the texts of the moments in the first rows of a source; None if it has no moments."""
+    raw = raw_expressions(source, form, Given())
+    moments = [f"cast({raw[name]} as varchar)" for name in CHECKED if name in raw and "Period" in name]
+    if not moments:
+        return None
+    texts = f"select unnest([{', '.join(moments)}]) as text from (select * from {source.sql} limit {rows})"
+    return f"select distinct text from ({texts}) where text is not null"
+
+
 def staging_sql(
     source: Source, form: Format, given: Given, *, import_id: str, rates: str | None, keys: TagKeys
 ) -> str:

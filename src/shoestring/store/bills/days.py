@@ -1,0 +1,47 @@
+"""Whether the slashed dates of a file begin with the day or the month: decided by all of them together."""
+
+import re
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+SLASHED = re.compile(r"\s*(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})\b")
+ISO = re.compile(r"\s*(\d{4})-(\d{2})-(\d{2})")
+
+
+def day_first(texts: Iterable[str]) -> bool | None:
+    """Whether days come first in slashed dates; None if that can't be told from these texts, False if none is slashed.
+
+    A number above 12 is a day. Else the reading wins under which all dates, those of the billing period among
+    them, lie closer together: a bill is of one month or a few.
+
+    >>> day_first(["25/01/2026"]), day_first(["01/25/2026"]), day_first(["05/02/2026"])
+    (True, False, None)
+    >>> day_first(["01/05/2026", "02/05/2026"]), day_first(["05/02/2026", "2026-02-01"])
+    (True, True)
+    """
+    slashed, fixed = set(), set()
+    for text in texts:
+        if match := SLASHED.match(text):
+            slashed.add((int(match[1]), int(match[2]), int(match[3])))
+        elif match := ISO.match(text):
+            fixed |= _date(int(match[1]), int(match[2]), int(match[3]))
+    if any(second > 12 for _, second, _ in slashed) or not slashed:
+        return False
+    if any(first > 12 for first, _, _ in slashed):
+        return True
+    if all(first == second for first, second, _ in slashed):
+        return False  # the same day either way
+    month = _span(fixed.union(*(_date(year, a, b) for a, b, year in slashed)))
+    day = _span(fixed.union(*(_date(year, b, a) for a, b, year in slashed)))
+    return None if day == month else day < month
+
+
+def _date(year: int, month: int, day: int) -> set[date]:
+    try:
+        return {date(year if year > 99 else 2000 + year, month, day)}
+    except ValueError:
+        return set()
+
+
+def _span(days: set[date]) -> timedelta:
+    return max(days) - min(days) if days else timedelta(0)
