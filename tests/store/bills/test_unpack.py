@@ -157,3 +157,9 @@ def test_dates_that_could_be_either_are_asked_about(store, tmp_path):
     assert "--date-format" in refused.value.next_step
     bring(store, path, date_format="%d/%m/%Y")
     assert starts(store) == [(2, 5)]
+
+
+def test_a_header_that_is_none_is_told_what_it_lacks(store, tmp_path):
+    row = {"MeterCategory": "Virtual Machines", "ResourceId": "vm", "Amount": "1"}
+    with pytest.raises(BadInput, match="nearest: Azure cost export, without Quantity"):
+        bring(store, write(tmp_path / "bill.csv", [row]))

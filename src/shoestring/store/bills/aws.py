@@ -47,6 +47,36 @@ AMORTIZED = f"""case {COMMITMENT}
     {{savings_plan_savings_plan_effective_cost}}) as varchar)
   else cast({NET} as varchar) end"""
 
+USAGE = "{line_item_usage_type}"
+# EC2 also bills disks and traffic; the usage type tells them from machines.
+CATEGORY = f"""case
+    when {PRODUCT} = 'AmazonEC2' then case
+      when {USAGE} like '%EBS:%' then 'Storage'
+      when {USAGE} like '%DataTransfer%' or {USAGE} like '%NatGateway%' or {USAGE} like '%-Bytes'
+        or {USAGE} like '%LoadBalancer%' or {USAGE} like '%LCUUsage%' or {USAGE} like '%ElasticIP%' then 'Networking'
+      else 'Compute' end
+    when {PRODUCT} in ('AmazonEKS', 'AmazonECS', 'AmazonECR', 'AWSLambda', 'AWSBatch', 'AmazonLightsail')
+      then 'Compute'
+    when {PRODUCT} in ('AmazonSageMaker', 'AmazonBedrock', 'AmazonRekognition', 'AmazonTextract', 'comprehend',
+      'transcribe', 'translate', 'AmazonPolly') then 'AI and Machine Learning'
+    when {PRODUCT} in ('AmazonS3', 'AmazonS3GlacierDeepArchive', 'AmazonGlacier', 'AmazonEFS', 'AmazonFSx',
+      'AWSBackup') then 'Storage'
+    when {PRODUCT} in ('AWSDataTransfer', 'AmazonVPC', 'AWSELB', 'AmazonCloudFront', 'AmazonRoute53',
+      'AWSDirectConnect', 'AWSGlobalAccelerator') then 'Networking'
+    when {PRODUCT} in ('AmazonRDS', 'AmazonDynamoDB', 'AmazonElastiCache', 'AmazonDocDB', 'AmazonNeptune')
+      then 'Databases'
+    when {PRODUCT} in ('AmazonAthena', 'AWSGlue', 'AmazonRedshift', 'ElasticMapReduce', 'AmazonKinesis',
+      'AmazonKinesisFirehose', 'AmazonES') then 'Analytics'
+    when {PRODUCT} in ('AmazonCloudWatch', 'AWSCloudTrail', 'AWSConfig', 'AWSSystemsManager')
+      then 'Management and Governance'
+    when {PRODUCT} in ('awskms', 'AWSSecretsManager', 'AmazonGuardDuty', 'AmazonInspectorV2', 'AWSSecurityHub')
+      then 'Security'
+    when {PRODUCT} in ('AmazonSNS', 'AWSQueueService', 'AmazonStates', 'AWSEvents') then 'Integration'
+    else 'Other' end"""
+# Capacity reservations and capacity blocks: their own column where the report has it, else the resource itself.
+HELD = """coalesce({capacity_reservation_capacity_reservation_arn},
+    case when {line_item_resource_id} like '%:capacity-reservation/%' then {line_item_resource_id} end)"""
+
 CUR = Format(
     name="aws-cur",
     title="AWS CUR",
@@ -57,7 +87,8 @@ CUR = Format(
         f"case when nullif({SPLIT}, '') is not null then '0' end)",
         "EffectiveCost": f"coalesce({AMORTIZED}, cast({UNBLENDED} as varchar))",
         # A negation takes back what its plan covers at list price; a commitment has no list price of its own.
-        "ListCost": f"case {COMMITMENT} "
+        # Nor does a discount lower the list price: it is what the difference to it consists of.
+        "ListCost": f"case {COMMITMENT} when {TYPE} like '%Discount' then '0' "
         f"else cast(coalesce({{pricing_public_on_demand_cost}}, {UNBLENDED}) as varchar) end",
         "ContractedCost": f"case {COMMITMENT} when {TYPE} = 'DiscountedUsage' "
         f"then cast(coalesce({{pricing_public_on_demand_cost}}, {NET}) as varchar) "
@@ -94,16 +125,16 @@ CUR = Format(
             when {TYPE} in ('RIFee', 'SavingsPlanRecurringFee') then 'Unused' end""",
         "CommitmentDiscountType": f"""case when {PLAN} is not null then 'Savings Plan'
             when {RESERVATION} is not null then 'Reserved' end""",
+        "CapacityReservationId": HELD,
+        "CapacityReservationStatus": f"""case when {HELD} is null or {TYPE} <> 'Usage' then null
+            when {USAGE} like '%UnusedBox%' or {USAGE} like '%UnusedDed%' then 'Unused' else 'Used' end""",
         "ServiceName": """coalesce({product_servicename}, {product_product_name},
             try(json_extract_string(cast({product} as varchar), '$.product_name')),
             {line_item_product_code})""",
-        "ServiceCategory": f"""case
-            when {PRODUCT} in ('AmazonSageMaker', 'AmazonBedrock') then 'AI and Machine Learning'
-            when {PRODUCT} in ('AmazonEC2', 'AmazonEKS', 'AmazonECS', 'AWSLambda') then 'Compute'
-            when {PRODUCT} in ('AmazonS3', 'AmazonEFS', 'AmazonFSx') then 'Storage'
-            when {PRODUCT} in ('AWSDataTransfer', 'AmazonVPC') then 'Networking'
-            else 'Other' end""",
-        "ServiceProviderName": "'AWS'",
+        "ServiceCategory": CATEGORY,
+        # On the marketplace AWS writes the bill and the seller is named as the legal entity.
+        "ServiceProviderName": """case when {bill_billing_entity} = 'AWS Marketplace'
+            then coalesce({line_item_legal_entity}, 'AWS Marketplace') else 'AWS' end""",
         "HostProviderName": "'AWS'",
         "InvoiceIssuerName": "coalesce({bill_invoicing_entity}, 'Amazon Web Services, Inc.')",
         "InvoiceId": "{bill_invoice_id}",

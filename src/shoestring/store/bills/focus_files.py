@@ -8,9 +8,9 @@ FOCUS = Format(
     needs=frozenset({"BilledCost", "ChargePeriodStart", "ChargeCategory"}),
     fields={
         "EffectiveCost": "{EffectiveCost}",
-        "ServiceProviderName": "coalesce({ServiceProviderName}, {ProviderName})",
-        "HostProviderName": "coalesce({HostProviderName}, {PublisherName}, {ProviderName})",
-        "InvoiceIssuerName": "coalesce({InvoiceIssuerName}, {InvoiceIssuer}, {ProviderName})",
+        "ServiceProviderName": "coalesce({ServiceProviderName}, {ProviderName}, {Provider})",
+        "HostProviderName": "coalesce({HostProviderName}, {PublisherName}, {Publisher}, {ProviderName}, {Provider})",
+        "InvoiceIssuerName": "coalesce({InvoiceIssuerName}, {InvoiceIssuer}, {ProviderName}, {Provider})",
         "RegionId": "coalesce({RegionId}, {Region})",
         "ServiceName": "{ServiceName}",
     },

@@ -46,6 +46,16 @@ def recognize(header: Sequence[str], formats: Sequence[Format]) -> Format | None
     return max(fitting, key=lambda f: len(f.needs), default=None)
 
 
+def nearest(header: Sequence[str], formats: Sequence[Format]) -> str:
+    """Which format a header that is none comes nearest to, and what it lacks of it; empty if it has nothing of any."""
+    present = {plain(h) for h in header}
+    shares = [(sum(plain(n) in present for n in f.needs) / max(1, len(f.needs)), f) for f in formats]
+    share, best = max(shares, key=lambda found: found[0], default=(0.0, None))
+    if best is None or share == 0:
+        return ""
+    return f"; nearest: {best.title}, without {', '.join(sorted(n for n in best.needs if plain(n) not in present))}"
+
+
 def resolver(header: Sequence[str]) -> Callable[[str], str]:
     """A function that puts a file's own quoted columns in the place of ``{header}``; null if it has none."""
     by_plain: dict[str, str] = {}

@@ -12,7 +12,7 @@ from shoestring.domain.errors import BadInput
 from shoestring.store.bills.azure import AZURE, AZURE_LEGACY
 from shoestring.store.bills.azure_pair import settle_pairs
 from shoestring.store.bills.days import day_first
-from shoestring.store.bills.format import Format, doubled, recognize
+from shoestring.store.bills.format import Format, doubled, nearest, recognize
 from shoestring.store.bills.publish import Imported, publish, torn_lines
 from shoestring.store.bills.source import STRICT, Source, lenient, open_source
 from shoestring.store.bills.staging import CHECKED, dates_sql, staging_sql, tag_keys_sql
@@ -99,11 +99,13 @@ def _opened(
             is_header=lambda cells: recognize(cells, formats) is not None,
             scratch=scratch,
             encoding=encoding,
+            hint=lambda cells: nearest(cells, formats),
         )
         form = recognize(source.header, formats)
         if form is None:
             raise BadInput(
-                f"{path}: no bill that I know (columns: {', '.join(source.header[:8])} ...)",
+                f"{path}: no bill that I know (columns: {', '.join(source.header[:8])} ..."
+                f"{nearest(source.header, formats)})",
                 next_step="describe its columns in a YAML and give it with --map (docs/ledger.md)",
             )
         if doubles := doubled(source.header, [form.fields.get(n, f"{{{n}}}") for n in CHECKED]):

@@ -44,7 +44,13 @@ class Source:
 
 
 def open_source(
-    path: Path, engine: Any, *, is_header: IsHeader, scratch: Path, encoding: str | None = None
+    path: Path,
+    engine: Any,
+    *,
+    is_header: IsHeader,
+    scratch: Path,
+    encoding: str | None = None,
+    hint: Callable[[Sequence[str]], str] = lambda cells: "",
 ) -> Source:
     """Look at a file: compression, encoding, delimiter, where its header is.
 
@@ -52,6 +58,7 @@ def open_source(
         is_header: whether a line of cells is a header that somebody understands.
         scratch: a folder for a copy of what the engine can't read as it is.
         encoding: None to find out (UTF-8; UTF-16 and UTF-32).
+        hint: what to tell of a header that nobody understands.
 
     Raises:
         BadInput: no such file, no header that is understood, or a kind of file that can't be read.
@@ -73,7 +80,7 @@ def open_source(
             text = _unrolled(path, text, is_header, scratch / f"{sha256}.lines")
         header, sql = json_source(engine, text.at, text.options(rejects), f"{rejects}_lines")
         return Source(path=path, sha256=sha256, header=header, sql=sql, rejects=rejects)
-    skip, delimiter, header = _find_header(path, text.head, is_header, whole=len(text.head) < HEAD // 4)
+    skip, delimiter, header = _find_header(path, text.head, is_header, hint, whole=len(text.head) < HEAD // 4)
     columns = ", ".join(f"{literal(h)}: 'VARCHAR'" for h in header)
     dialect = [
         f"columns = {{{columns}}}",
@@ -170,7 +177,7 @@ def _unrolled(path: Path, text: _Text, is_header: IsHeader, target: Path) -> _Te
 
 
 def _find_header(
-    path: Path, text: str, is_header: IsHeader, *, whole: bool
+    path: Path, text: str, is_header: IsHeader, hint: Callable[[Sequence[str]], str], *, whole: bool
 ) -> tuple[int, str, tuple[str, ...]]:
     """Lines to skip, delimiter and distinct column names. ``whole``: the text is the whole file."""
     first: list[str] = []
@@ -184,7 +191,7 @@ def _find_header(
                 return skip, delimiter, distinct(_as_wide(cells, below))
     seen = ", ".join(first[:8]) or "nothing"
     raise BadInput(
-        f"{path}: no header of a bill that I know (found: {seen[:200]})",
+        f"{path}: no header of a bill that I know (found: {seen[:200]}{hint(first)})",
         next_step="describe its columns in a YAML and give it with --map (docs/ledger.md)",
     )
 
