@@ -1,6 +1,7 @@
 """Single values, however they are written: moments, words for nothing, currencies, columns given twice."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -9,7 +10,7 @@ pytest.importorskip("duckdb")
 from shoestring.domain.errors import BadInput
 from shoestring.store.charges import ChargeStore
 from shoestring.workflows.bills import bring_in
-from tests.store.bills.giving import focus, write
+from tests.store.bills.giving import AZURE, GCP, focus, write
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
 
@@ -77,3 +78,22 @@ def test_an_amount_that_stands_there_twice_is_refused(store, tmp_path, name):
 
 def test_a_currency_is_the_same_with_spaces_and_small_letters(store, tmp_path):
     assert bring(store, write(tmp_path / "bill.csv", [focus(BillingCurrency="usd ")])).billed == {"USD": 10}
+
+
+def test_a_cost_with_commas_never_loses_its_credits_or_its_commitment(store, tmp_path):
+    d = bring(store, write(tmp_path / "gcp.csv", [GCP[0] | {"cost": "1,010.50"}])).delivery
+    assert (d.rows_stored, d.rows_quarantined) == (0, 1)
+    row = AZURE[0] | {"CostInBillingCurrency": "1,010.50", "PricingModel": "Reservation"}
+    done = bring(store, write(tmp_path / "azure.csv", [row]))
+    assert (done.billed, done.effective) == ({"EUR": 0}, {"EUR": 1010.5})
+
+
+def test_decimal_commas_are_a_habit_of_the_whole_file(store, tmp_path):
+    rows = [
+        focus(BilledCost=t, EffectiveCost="2", ListCost="", ContractedCost="") for t in ("10,50", "1.234")
+    ]
+    done = bring(store, write(tmp_path / "bill.csv", rows, delimiter=";"))
+    assert done.billed == {"USD": 1244.5}
+    rows.append(focus(BilledCost="0.75", ListCost="", ContractedCost=""))
+    done = bring(store, write(tmp_path / "mixed.csv", rows, delimiter=";"))
+    assert done.billed == {"USD": Decimal("12.484")}  # both habits: each amount for itself

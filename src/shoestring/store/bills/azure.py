@@ -24,8 +24,7 @@ def _at(price: str) -> str:
 
 
 _FIELDS = {
-    "BilledCost": f"case when {COVERED} and try_cast({COST} as double) is not null then '0' "
-    f"else cast({COST} as varchar) end",
+    "BilledCost": f"case when {COVERED} and {COST} is not null then '0' else cast({COST} as varchar) end",
     "EffectiveCost": COST,
     "ListCost": f"coalesce(cast({{paygCostInBillingCurrency}} as varchar), {_at('{PayGPrice}')})",
     "ContractedCost": _at("{UnitPrice}"),

@@ -17,7 +17,8 @@ CREDITS = f"""case when {LIST} is null then coalesce(try_cast({{credits.amount}}
 UNREAD = f"""{LIST} is not null and coalesce(
     try(json_array_length(cast({LIST} as json)))
     <> len(list_filter({AMOUNTS}, lambda a: try_cast(a as decimal(38,12)) is not null)), true)"""
-NET = f"""case when {COST} is null then cast({{cost}} as varchar) when {UNREAD} then 'credits ' || {LIST}
+# So does a cost that is no plain number: read some other way, it would lose its credits.
+NET = f"""case when {COST} is null then 'cost ' || cast({{cost}} as varchar) when {UNREAD} then 'credits ' || {LIST}
     else cast({COST} + {CREDITS} as varchar) end"""
 
 GCP = Format(

@@ -15,7 +15,7 @@ from shoestring.store.bills.days import day_first
 from shoestring.store.bills.format import Format, doubled, nearest, recognize
 from shoestring.store.bills.publish import Imported, publish, torn_lines
 from shoestring.store.bills.source import STRICT, Source, lenient, open_source
-from shoestring.store.bills.staging import CHECKED, dates_sql, staging_sql, tag_keys_sql
+from shoestring.store.bills.staging import CHECKED, comma_sql, dates_sql, staging_sql, tag_keys_sql
 from shoestring.store.bills.tags import TagKeys
 from shoestring.store.bills.unpack import unpacked
 from shoestring.store.bills.values import Given
@@ -75,7 +75,11 @@ def import_bills(
             )
             staged = []
             for n, (source, form) in enumerate(fresh):
-                best, path = reading.with_days_of(source, form).stage(source, form, stage / f"{n}.parquet")
+                best, path = (
+                    reading.with_days_of(source, form)
+                    .with_commas_of(source, form)
+                    .stage(source, form, stage / f"{n}.parquet")
+                )
                 fresh[n] = (best, form)
                 staged.append(path)
             settle_pairs(engine, fresh, staged)
@@ -164,6 +168,14 @@ class _Reading:
                 next_step="--date-format '%d/%m/%Y' or --date-format '%m/%d/%Y'",
             )
         return replace(self, given=replace(self.given, day_first=bool(first)))
+
+    def with_commas_of(self, source: Source, form: Format) -> "_Reading":
+        """Reading commas as decimal where this file's amounts show that they are: ``1.234`` is 1234 then."""
+        sql = comma_sql(lenient(source), form, FIRST_LOOK)
+        if sql is None or source.rejects is None or self.given.written_by_people:
+            return self
+        commas, points = self.engine.execute(sql).fetchone()
+        return replace(self, given=replace(self.given, decimal_comma=bool(commas and not points)))
 
     def stage(self, source: Source, form: Format, target: Path) -> tuple[Source, Path]:
         """Read one file into Parquet, good rows and bad ones; the file as it could best be read."""

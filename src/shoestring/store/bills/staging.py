@@ -39,6 +39,24 @@ def dates_sql(source: Source, form: Format, rows: int) -> str | None:
     return f"select distinct text from ({texts}) where text is not null"
 
 
+def comma_sql(source: Source, form: Format, rows: int) -> str | None:
+    """SQL for whether amounts in the first rows have decimal commas, and whether any has a decimal point.
+
+    Only amounts that can mean but one thing count: ``1,50`` and ``1.234,5``, not ``1,234``.
+    """
+    raw = raw_expressions(source, form, Given())
+    amounts = [
+        f"trim(cast({raw[name]} as varchar))" for name in CHECKED if name in raw and "Period" not in name
+    ]
+    if not amounts:
+        return None
+    found = f"select unnest([{', '.join(amounts)}]) as text from (select * from {source.sql} limit {rows})"
+    last = "([0-9]{1,2}|[0-9]{4,})[^0-9,.]*$"
+    return f"""select bool_or(contains(text, ',') and (regexp_matches(text, '^[^,]*[0-9],{last}')
+            or regexp_matches(text, '[0-9][.][0-9]{{3}},[0-9]'))),
+        bool_or(regexp_matches(text, '^[^.]*[.]{last}')) from ({found})"""
+
+
 def staging_sql(
     source: Source, form: Format, given: Given, *, import_id: str, rates: str | None, keys: TagKeys
 ) -> str:
