@@ -51,7 +51,7 @@ def write_cubes(engine: Any, file: Path, rows: int) -> dict[str, Path]:
     """Sum ``file`` (of ``rows`` rows) by every grain; grain's name -> its file, of those that are a gain."""
     if rows < CUBE_LEAST:
         return {}
-    same = _constants(engine, file)
+    same = constants(engine, file)
     described = engine.execute(f"describe select * from {literal(file)}").fetchall()
     present = {name for name, *_ in described if same.get(name) != "null"}  # readers see nulls
     made = {}
@@ -78,8 +78,8 @@ def _summed(grain: Grain, file: Path, present: set[str], same: dict[str, str]) -
     )
 
 
-def _constants(engine: Any, file: Path) -> dict[str, str]:
-    """Columns that are the same, or null, in every row, as the file's own statistics say -> SQL of it.
+def constants(engine: Any, file: Path) -> dict[str, str]:
+    """Columns that are the same, null or not there in every row, as the file's own statistics say -> SQL of it.
 
     A bill has many (currency, issuer, account, month); grouping by them takes time and tells nothing.
     """
@@ -88,7 +88,7 @@ def _constants(engine: Any, file: Path) -> dict[str, str]:
               sum(num_values), bool_and(min_is_exact and max_is_exact), count(stats_min_value), count(*)
             from parquet_metadata({literal(file)}) group by 1"""
     ).fetchall()
-    found = {}
+    found = dict.fromkeys(STORE_COLUMNS.keys() - {name for name, *_ in rows}, "null")
     for name, low, high, nulls, values, exact, with_stats, groups in rows:
         if nulls is not None and nulls == values:
             found[name] = "null"

@@ -12,6 +12,9 @@ from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import literal
 from shoestring.store.charges_manifest import Part
 
+# Often the same in all of a bill.
+STEADY = ("ServiceProviderName", "InvoiceIssuerName", "ResourceType", "SkuMeter", "x_AcceleratorType", "x_Market",
+          "RegionId", "PricingUnit", "ConsumedUnit", "x_UsdPerUnit", "ChargeClass")  # fmt: skip
 PLAIN = "regexp_replace(lower({text}), '[^a-z0-9]', '', 'g')"
 # Texts are searched once for each that is different, not for each of a bill's lines.
 LINES = """
@@ -95,16 +98,15 @@ def accelerator_lines(
 ) -> list[dict[str, Any]]:
     types, chips = map(literal, recognizer.telling_parts())
     resource, described = (PLAIN.format(text=text) for text in ("ResourceType", "ChargeDescription"))
-    rows = store.rows_sql(parts)
-    sql = LINES.format(
-        rows=rows,
-        types=types,
-        chips=chips,
-        resource=resource,
-        described=described,
-        usd=in_usd("EffectiveCost"),
-    )
     with store.reading() as engine:
+        sql = LINES.format(
+            rows=store.steady_rows_sql(engine, parts, STEADY),
+            types=types,
+            chips=chips,
+            resource=resource,
+            described=described,
+            usd=in_usd("EffectiveCost"),
+        )
         cursor = engine.execute(sql, {"since": since, "until": until})
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
