@@ -78,7 +78,7 @@ def staging_sql(
     untyped = [f"{sql} as {text[name]}" for name, sql in raw.items()]
     untyped += [f"{ident(header)} as {ident(name)}" for header, name in kept.items()]
     return f"""select {", ".join(outer)} from (
-        select *, {found} as x_Found, case {_problems(text)} end as {PROBLEM} from (
+        select *, {found} as x_Found, {_problems(text)} as {PROBLEM} from (
         select *, {", ".join(typed)} from (
         select {", ".join(untyped)} from {source.sql}))) staged
         {_rate_join(raw, given, rates)}"""
@@ -149,9 +149,10 @@ def _problems(text: Mapping[str, str]) -> str:
     Args:
         text: column -> SQL of its value as it was written; under its own name it is typed.
     """
+    # One inside the other: the engine works out all of an `and`, but only what it needs of a case.
     unread = [
-        f"when {ident(name)} is null and {text[name]} is not null and {_says_something(text[name])} "
-        f"then {literal(f'{name} can not be read: ')} || cast({text[name]} as varchar)"
+        f"""case when {ident(name)} is null then case when {_says_something(text[name])}
+            then {literal(f"{name} can not be read: ")} || cast({text[name]} as varchar) end end"""
         for name in CHECKED
         if name in text
     ]
@@ -169,7 +170,7 @@ def _problems(text: Mapping[str, str]) -> str:
         lacking.append(
             "when ChargePeriodEnd < ChargePeriodStart then 'ChargePeriodEnd before ChargePeriodStart'"
         )
-    return " ".join((*unread, *lacking))
+    return f"coalesce({', '.join([*unread, 'case ' + ' '.join(lacking) + ' end'])})"
 
 
 def _says_something(sql: str) -> str:
