@@ -11,11 +11,19 @@ from typing import Any
 from shoestring.domain.errors import BadInput
 from shoestring.store.bills.azure import AZURE, AZURE_LEGACY
 from shoestring.store.bills.azure_pair import settle_pairs
-from shoestring.store.bills.days import day_first
+from shoestring.store.bills.days import ISO, day_first
 from shoestring.store.bills.format import Format, doubled, nearest, recognize
 from shoestring.store.bills.publish import Imported, publish, torn_lines
 from shoestring.store.bills.source import STRICT, Source, lenient, open_source
-from shoestring.store.bills.staging import CHECKED, comma_sql, dates_sql, staging_sql, tag_keys_sql
+from shoestring.store.bills.staging import (
+    CHECKED,
+    ODDLY_WRITTEN,
+    PROBLEM,
+    comma_sql,
+    dates_sql,
+    staging_sql,
+    tag_keys_sql,
+)
 from shoestring.store.bills.tags import TagKeys
 from shoestring.store.bills.unpack import unpacked
 from shoestring.store.bills.values import Given
@@ -151,6 +159,7 @@ class _Reading:
     import_id: str
     rated: bool
     progress: Progress | None
+    plain: bool = True  # until a look at a file shows otherwise
 
     def with_days_of(self, source: Source, form: Format) -> "_Reading":
         """Reading slashed dates in the order that this file means.
@@ -161,13 +170,15 @@ class _Reading:
         sql = dates_sql(lenient(source), form, FIRST_LOOK)
         if sql is None or source.rejects is None or self.given.date_formats:
             return self
-        first = day_first(text for (text,) in self.engine.execute(sql).fetchall())
+        texts = [text for (text,) in self.engine.execute(sql).fetchall()]
+        first = day_first(texts)
         if first is None and form not in (AZURE, AZURE_LEGACY):  # Microsoft documents months first
             raise BadInput(
                 f"{source.path}: its slashed dates could begin with the day or with the month",
                 next_step="--date-format '%d/%m/%Y' or --date-format '%m/%d/%Y'",
             )
-        return replace(self, given=replace(self.given, day_first=bool(first)))
+        plain = self.plain and all(ISO.match(text) for text in texts)
+        return replace(self, given=replace(self.given, day_first=bool(first)), plain=plain)
 
     def with_commas_of(self, source: Source, form: Format) -> "_Reading":
         """Reading commas as decimal where this file's amounts show that they are: ``1.234`` is 1234 then."""
@@ -221,12 +232,28 @@ class _Reading:
         return int(count)
 
     def _read(self, source: Source, form: Format, keys: TagKeys, target: Path) -> int | None:
-        """Read a file; how many lines are no rows. None: its line ends are too mixed to be read strictly."""
+        """Read a file; how many lines are no rows. None: its line ends are too mixed to be read strictly.
+
+        The usual notations are tried alone first; a file that has others is read once more with all of them.
+        """
+        given = self.given
+        if self.plain and not (given.written_by_people or given.decimal_comma or given.date_formats):
+            torn = self._read_as(source, form, keys, target, plain=True)
+            odd = f"select 1 from {literal(target)} where {PROBLEM} = {literal(ODDLY_WRITTEN)} limit 1"
+            if torn is None or not self.engine.execute(odd).fetchall():
+                return torn
+        return self._read_as(source, form, keys, target, plain=False)
+
+    def _read_as(
+        self, source: Source, form: Format, keys: TagKeys, target: Path, *, plain: bool
+    ) -> int | None:
         if source.rejects is not None:
             self.engine.execute(f"drop table if exists {ident(source.rejects)}")
             self.engine.execute(f"drop table if exists {ident(source.rejects + '_scan')}")
         rates = "rates" if self.rated else None
-        sql = staging_sql(source, form, self.given, import_id=self.import_id, rates=rates, keys=keys)
+        sql = staging_sql(
+            source, form, self.given, import_id=self.import_id, rates=rates, keys=keys, plain=plain
+        )
         try:
             run(
                 self.engine,

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from shoestring.store.bills.format import Format, plain, resolver, used_headers
 from shoestring.store.bills.source import Source
 from shoestring.store.bills.tags import TagKeys, merged, tags_json, tags_of_columns
-from shoestring.store.bills.values import NOTHING, Given, typed_sql
+from shoestring.store.bills.values import NOTHING, Given, plain_sql, typed_sql
 from shoestring.store.charges_engine import ident, literal
-from shoestring.store.charges_schema import LABEL_COLUMNS, MONEY_COLUMNS, STORE_COLUMNS
+from shoestring.store.charges_schema import LABEL_COLUMNS, MONEY, MONEY_COLUMNS, STORE_COLUMNS
 
 CHECKED = (
     *MONEY_COLUMNS,
@@ -18,6 +18,7 @@ CHECKED = (
     "BillingPeriodStart",
 )
 PROBLEM = "x_Problem"
+ODDLY_WRITTEN = "written in a way that takes a longer look"
 OWN_NAMES = (PROBLEM.lower(), "x_found")  # columns of the way here; no bill may have them
 
 
@@ -58,18 +59,29 @@ def comma_sql(source: Source, form: Format, rows: int) -> str | None:
 
 
 def staging_sql(
-    source: Source, form: Format, given: Given, *, import_id: str, rates: str | None, keys: TagKeys
+    source: Source,
+    form: Format,
+    given: Given,
+    *,
+    import_id: str,
+    rates: str | None,
+    keys: TagKeys,
+    plain: bool = False,
 ) -> str:
     """SQL that reads a source as charges; ``x_Problem`` is null for good rows and says why for bad ones.
 
     Args:
+        plain: read the usual notations only, much faster; a row with any other has the problem `ODDLY_WRITTEN`.
         keys: tag keys to look for.
         rates: name of a table (currency, day, usd_per_unit) of dated exchange rates; None if there are none.
     """
     raw = raw_expressions(source, form, given)
     kept = _kept_headers(source, form, raw)
     text = {name: ident(f"raw {name}") for name in raw}
-    typed = [f"{typed_sql(name, sql, given)} as {ident(name)}" for name, sql in text.items()]
+    typed = [
+        f"{plain_sql(name, sql) if plain else typed_sql(name, sql, given)} as {ident(name)}"
+        for name, sql in text.items()
+    ]
     found = f"json_extract_string(Tags, {keys.paths})" if "Tags" in raw else "null"
     passed = [f"staged.{ident(n)}" for n in (*raw, *kept.values()) if n not in COMPLETED]
     outer = [*passed, *_labels(raw, keys), *_completions(raw, given, rated=rates is not None)]
@@ -78,7 +90,7 @@ def staging_sql(
     untyped = [f"{sql} as {text[name]}" for name, sql in raw.items()]
     untyped += [f"{ident(header)} as {ident(name)}" for header, name in kept.items()]
     return f"""select {", ".join(outer)} from (
-        select *, {found} as x_Found, {_problems(text)} as {PROBLEM} from (
+        select *, {found} as x_Found, {_problems(text, plain=plain)} as {PROBLEM} from (
         select *, {", ".join(typed)} from (
         select {", ".join(untyped)} from {source.sql}))) staged
         {_rate_join(raw, given, rates)}"""
@@ -143,12 +155,20 @@ def _kept_headers(source: Source, form: Format, raw: Mapping[str, str]) -> dict[
     return kept
 
 
-def _problems(text: Mapping[str, str]) -> str:
+def _problems(text: Mapping[str, str], *, plain: bool) -> str:
     """Why a row can't be a charge: an amount or moment that can't be read, or none at all.
 
     Args:
         text: column -> SQL of its value as it was written; under its own name it is typed.
     """
+    if plain:
+        typed = [name for name in text if STORE_COLUMNS[name] in (MONEY, "DOUBLE", "TIMESTAMP")]
+        unread = [
+            f"case when {ident(name)} is null then case when {text[name]} is not null "
+            f"then {literal(ODDLY_WRITTEN)} end end"
+            for name in typed
+        ]
+        return f"coalesce({', '.join((*unread, _lacking(text)))})"
     # One inside the other: the engine works out all of an `and`, but only what it needs of a case.
     unread = [
         f"""case when {ident(name)} is null then case when {_says_something(text[name])}
@@ -156,6 +176,11 @@ def _problems(text: Mapping[str, str]) -> str:
         for name in CHECKED
         if name in text
     ]
+    return f"coalesce({', '.join((*unread, _lacking(text)))})"
+
+
+def _lacking(text: Mapping[str, str]) -> str:
+    """Why a row can't be a charge although what it says was read."""
     amount = "BilledCost is null" if "BilledCost" in text else "true"
     moments = [n for n in ("ChargePeriodStart", "BillingPeriodStart") if n in text] or ["null"]
     lacking = [
@@ -170,7 +195,7 @@ def _problems(text: Mapping[str, str]) -> str:
         lacking.append(
             "when ChargePeriodEnd < ChargePeriodStart then 'ChargePeriodEnd before ChargePeriodStart'"
         )
-    return f"coalesce({', '.join([*unread, 'case ' + ' '.join(lacking) + ' end'])})"
+    return f"case {' '.join(lacking)} end"
 
 
 def _says_something(sql: str) -> str:

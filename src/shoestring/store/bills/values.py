@@ -51,6 +51,25 @@ def typed_sql(name: str, sql: str, given: Given) -> str:
     return f"cast({sql} as varchar)"
 
 
+def plain_sql(name: str, sql: str) -> str:
+    """The same for values as the engine itself writes them; null for others, which `typed_sql` may know."""
+    kind = STORE_COLUMNS[name]
+    if kind in (MONEY, "DOUBLE"):
+        return f"try_cast({sql} as {kind})"
+    if kind == "TIMESTAMP":
+        return f"""case when contains(cast({sql} as varchar), '/') then null
+            when {_short(sql)} then try_cast({sql} as timestamp) else {_with_offset(sql)} end"""
+    return f"cast({sql} as varchar)"
+
+
+def _short(sql: str) -> str:
+    return f"strlen(cast({sql} as varchar)) <= 20"
+
+
+def _with_offset(sql: str) -> str:
+    return f"(try_cast({sql} as timestamptz) at time zone 'UTC')"
+
+
 def _moment(sql: str, given: Given) -> str:
     """SQL of a moment in UTC, however it is written; null if it can't be read.
 
@@ -62,7 +81,7 @@ def _moment(sql: str, given: Given) -> str:
     slashed = [f.replace("%m/%d", "%d/%m") for f in SLASHED] if given.day_first else SLASHED
     formats = (*given.date_formats, *slashed, *YEAR_FIRST, *DOTTED, *NAMED)
     parsed = f"try_strptime({text}, [{', '.join(map(literal, formats))}])"
-    with_offset = f"(try_cast({sql} as timestamptz) at time zone 'UTC')"
+    with_offset = _with_offset(sql)
     number = f"try_cast({text} as double)"
     counted = f"""case when regexp_full_match({text}, '[0-9]{{10}}([.][0-9]+)?')
             then make_timestamp(cast({number} * 1e6 as bigint))
@@ -73,8 +92,7 @@ def _moment(sql: str, given: Given) -> str:
     if given.date_formats:
         return f"coalesce({parsed}, {with_offset}, {counted})"
     # The usual way comes first: a case whose first branch takes all rows costs nothing.
-    short = f"strlen(cast({sql} as varchar)) <= 20"
-    return f"""case when {short} and not contains(cast({sql} as varchar), '/')
+    return f"""case when {_short(sql)} and not contains(cast({sql} as varchar), '/')
           then coalesce(try_cast({sql} as timestamp), {odd})
         when contains(cast({sql} as varchar), '/') then {odd}
         else coalesce({with_offset}, {odd}) end"""
