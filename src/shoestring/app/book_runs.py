@@ -54,10 +54,10 @@ def book_all_runs(store: ChargeStore, *, share: bool = True) -> Booked:
 
 def all_receipts() -> list[Receipt]:
     """The receipts of this machine's runs; those that can't be read are passed over (booking tells them)."""
-    from shoestring.app.wiring import open_doors  # late: it brings every engine along
-
     receipts = []
     for site in sites():
+        from shoestring.app.wiring import open_doors  # late: it brings every engine along
+
         try:
             doors = open_doors(site)
             now = doors.clock.now()

@@ -107,7 +107,8 @@ class ChargeStore:
         Grouping by what never changes takes as much time as by what does, unless the engine knows.
         """
         large = [p for p in parts if p.rows >= CUBE_LEAST]
-        pieces = [f"select * from {self.rows_sql([p for p in parts if p.rows < CUBE_LEAST])}"]
+        small = [p for p in parts if p.rows < CUBE_LEAST]
+        pieces = [f"select * from {self.rows_sql(small)}"] if small or not large else []
         for part in large:
             same = constants(engine, self.folder / part.file)
             told = [f"cast({same[c]} as {STORE_COLUMNS[c]}) as {ident(c)}" for c in columns if c in same]
