@@ -150,59 +150,14 @@ def _row(
     meter: MeterTotals | None,
     list_usd_per_hour: Decimal | None,
 ) -> dict[str, Any]:
-    category, subcategory, unit, consumed_unit = SERVICE[record.kind]
-    month = charge.start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    hours = None if charge.seconds is None else Decimal(str(charge.seconds)) / SECONDS_PER_HOUR
+    _, _, unit, _ = SERVICE[record.kind]
     compute = record.kind is UsageKind.COMPUTE
-    quantity = hours if compute else record.quantity / PER_PRICE_UNIT[record.kind]
-    list_price = charge.price.usd_per_hour
-    if compute and list_usd_per_hour is not None and list_price is not None:
-        list_price = max(list_price, list_usd_per_hour)  # a spot price above on-demand is its own list price
-    listed = charge.amount_usd
-    if hours is not None and list_price is not None and list_price != charge.price.usd_per_hour:
-        listed = hours * list_price
-    # What spot and commitments take off the list price is their own step, and no negotiated discount.
-    stepwise = compute and PRICING_CATEGORY[offer.market] in ("Dynamic", "Committed")
     share = _share(charge, record) if compute else None
     return {
-        "BilledCost": charge.amount_usd,
-        "EffectiveCost": charge.amount_usd,
-        "ContractedCost": listed if stepwise else charge.amount_usd,
-        "ListCost": listed,
-        "ListUnitPrice": list_price,
-        "ContractedUnitPrice": list_price if stepwise else charge.price.usd_per_hour,
-        "BillingAccountId": "shoestring",
-        "BillingAccountName": "metered by shoestring",
-        "BillingCurrency": "USD",
-        "BillingPeriodStart": _plain(month),
-        "BillingPeriodEnd": _plain(_next_month(month)),
-        "ChargePeriodStart": _plain(charge.start),
-        "ChargePeriodEnd": _plain(max(charge.end, charge.start)),
-        "ChargeCategory": "Usage",
+        **_costs(charge, record, offer, list_usd_per_hour),
+        **_service(charge, record, offer),
         "ChargeDescription": f"{charge.part.value} of attempt {record.attempt_id} "
         f"at {charge.price.usd_per_hour} USD per {unit.removesuffix('s')}",
-        "ChargeFrequency": "Usage-Based",
-        "ConsumedQuantity": hours if compute else record.quantity,
-        "ConsumedUnit": consumed_unit,
-        "PricingQuantity": quantity,
-        "PricingUnit": unit,
-        "PricingCategory": PRICING_CATEGORY[offer.market] if compute else "Standard",
-        "PricingCurrency": "USD",
-        "InvoiceIssuerName": offer.provider,
-        "ServiceProviderName": offer.provider,
-        "HostProviderName": offer.provider,
-        "ServiceCategory": category,
-        "ServiceSubcategory": subcategory,
-        "ServiceName": f"{offer.provider} {record.kind.value}",
-        "RegionId": record.region,
-        "RegionName": record.region,
-        "AvailabilityZone": record.zone,
-        "ResourceId": record.resource_id,
-        "ResourceName": record.attempt_id,
-        "ResourceType": offer.instance_type if compute else "checkpoint",
-        "SkuId": offer.instance_type if compute else record.kind.value,
-        "SkuPriceId": charge.id.rpartition("/")[0].rpartition("/")[2],
-        "SkuMeter": record.kind.value,
         "Tags": _tags(paid.labels, paid.run_id),
         **{column: paid.labels.get(label) for label, column in LABEL_COLUMNS.items()},
         "x_RunId": paid.run_id,
@@ -225,6 +180,71 @@ def _row(
         "x_UsdPerUnit": Decimal(1),
         "x_Source": source_of_run(paid.run_id),
         "x_Import": f"run-{paid.run_id}",
+    }
+
+
+def _costs(
+    charge: Charge, record: UsageRecord, offer: Offer, list_usd_per_hour: Decimal | None
+) -> dict[str, Any]:
+    """What it cost, by which price, in which month."""
+    month = charge.start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    hours = None if charge.seconds is None else Decimal(str(charge.seconds)) / SECONDS_PER_HOUR
+    compute = record.kind is UsageKind.COMPUTE
+    quantity = hours if compute else record.quantity / PER_PRICE_UNIT[record.kind]
+    list_price = charge.price.usd_per_hour
+    if compute and list_usd_per_hour is not None and list_price is not None:
+        list_price = max(list_price, list_usd_per_hour)  # a spot price above on-demand is its own list price
+    listed = charge.amount_usd
+    if hours is not None and list_price is not None and list_price != charge.price.usd_per_hour:
+        listed = hours * list_price
+    _, _, unit, consumed_unit = SERVICE[record.kind]
+    # What spot and commitments take off the list price is their own step, and no negotiated discount.
+    stepwise = compute and PRICING_CATEGORY[offer.market] in ("Dynamic", "Committed")
+    return {
+        "BilledCost": charge.amount_usd,
+        "EffectiveCost": charge.amount_usd,
+        "ContractedCost": listed if stepwise else charge.amount_usd,
+        "ListCost": listed,
+        "ListUnitPrice": list_price,
+        "ContractedUnitPrice": list_price if stepwise else charge.price.usd_per_hour,
+        "BillingAccountId": "shoestring",
+        "BillingAccountName": "metered by shoestring",
+        "BillingCurrency": "USD",
+        "BillingPeriodStart": _plain(month),
+        "BillingPeriodEnd": _plain(_next_month(month)),
+        "ChargePeriodStart": _plain(charge.start),
+        "ChargePeriodEnd": _plain(max(charge.end, charge.start)),
+        "ChargeCategory": "Usage",
+        "ChargeFrequency": "Usage-Based",
+        "ConsumedQuantity": hours if compute else record.quantity,
+        "ConsumedUnit": consumed_unit,
+        "PricingQuantity": quantity,
+        "PricingUnit": unit,
+        "PricingCategory": PRICING_CATEGORY[offer.market] if compute else "Standard",
+        "PricingCurrency": "USD",
+    }
+
+
+def _service(charge: Charge, record: UsageRecord, offer: Offer) -> dict[str, Any]:
+    """What was used, of whom and where."""
+    category, subcategory, _, _ = SERVICE[record.kind]
+    compute = record.kind is UsageKind.COMPUTE
+    return {
+        "InvoiceIssuerName": offer.provider,
+        "ServiceProviderName": offer.provider,
+        "HostProviderName": offer.provider,
+        "ServiceCategory": category,
+        "ServiceSubcategory": subcategory,
+        "ServiceName": f"{offer.provider} {record.kind.value}",
+        "RegionId": record.region,
+        "RegionName": record.region,
+        "AvailabilityZone": record.zone,
+        "ResourceId": record.resource_id,
+        "ResourceName": record.attempt_id,
+        "ResourceType": offer.instance_type if compute else "checkpoint",
+        "SkuId": offer.instance_type if compute else record.kind.value,
+        "SkuPriceId": charge.id.rpartition("/")[0].rpartition("/")[2],
+        "SkuMeter": record.kind.value,
     }
 
 

@@ -12,14 +12,7 @@ from shoestring.store.charges_schema import LABEL_COLUMNS
 
 # Over the daily cube ...
 CUBE_DIMENSIONS = {
-    "team": "x_Team",
-    "project": "x_Project",
-    "experiment": "x_Experiment",
-    "run": "x_RunId",
-    "model": "x_Model",
-    "dataset": "x_Dataset",
-    "user": "x_User",
-    "cost_center": "x_CostCenter",
+    **LABEL_COLUMNS,
     "accelerator": "x_AcceleratorType",
     "market": "x_Market",
     "basis": "x_CostBasis",

@@ -1,9 +1,11 @@
 """`shoestring bills`."""
 
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -70,54 +72,19 @@ def command(
     elif action == "reconcile":
         _reconcile(booked_ledger(ledger), as_json)
     elif action == "amortize":
-        if not what or len(what) != 1:
-            raise BadInput(
-                "amortize which fee?", next_step="bills amortize cr-0a1 --since 2026-11-02 --until 2026-11-09"
-            )
-        if undo:
-            stop_spreading(store, what[0], user=user, now=now, why=why)
-            told = {"id": what[0], "done": "the fee is back on the day it was bought"}
-            print_json(told) if as_json else console().print(Text(f"{printable(what[0])}: {told['done']}"))
-            return
-        if since is None or until is None:
-            raise BadInput("a fee is spread over a term", next_step="give --since and --until")
-        term = FeeTerm(
-            at=now,
-            user=user,
-            id=what[0],
-            start=moment(since, "--since"),
-            end=moment(until, "--until"),
-            machines=machines,
-            resources=tuple(resource or ()),
-            why=why,
+        fee = _Fee(
+            since=since, until=until, machines=machines, resources=tuple(resource or ()), undo=undo, why=why
         )
-        _tell_spread(spread_fee(booked_ledger(ledger), term), as_json)
+        _amortize(booked_ledger(ledger), what or [], fee, now, as_json)
     elif action == "close":
         if not what or len(what) != 1:
             raise BadInput("close which month?", next_step="shoestring bills close 2026-01")
         close_month(store, what[0], source, now=now, user=user)
         console().print(Text(f"{what[0]} is closed; newer files for it become adjustments"))
     elif action == "import":
-        if not what:
-            raise BadInput("import which files?", next_step="shoestring bills import FILE...")
-        expected = parse_amount(invoice)
-        with Progress(transient=True, disable=as_json or not sys.stderr.isatty()) as bar:
-            task = bar.add_task("importing", total=100.0)
-            done = bring_in(
-                store,
-                [Path(w) for w in what],
-                now=now,
-                user=user,
-                mapping=mapping,
-                rates=rates,
-                currency=currency,
-                encoding=encoding,
-                date_format=date_format,
-                again=again,
-                invoice=expected,
-                progress=lambda doing, percent: bar.update(task, description=doing, completed=percent),
-            )
-        _tell(store, done, tie_out(done, expected, _closed(store, done)), as_json, rated=rates is not None)
+        told = {"mapping": mapping, "rates": rates, "currency": currency, "encoding": encoding,
+                "date_format": date_format, "again": again}  # fmt: skip
+        _import(store, what or [], parse_amount(invoice), told, now, as_json)
     elif action == "rates":
         from shoestring.app.cli._rates import show_rates
         from shoestring.catalog.load import embedded
@@ -129,6 +96,69 @@ def command(
             f"no action {action!r}",
             next_step="one of: import, reconcile, amortize, rates, close, list, check",
         )
+
+
+def _import(
+    store: ChargeStore,
+    what: list[str],
+    invoice: Decimal | None,
+    told: dict[str, Any],
+    now: datetime,
+    as_json: bool,
+) -> None:
+    if not what:
+        raise BadInput("import which files?", next_step="shoestring bills import FILE...")
+    with Progress(transient=True, disable=as_json or not sys.stderr.isatty()) as bar:
+        task = bar.add_task("importing", total=100.0)
+        done = bring_in(
+            store,
+            [Path(w) for w in what],
+            now=now,
+            user=user_name(),
+            invoice=invoice,
+            progress=lambda doing, percent: bar.update(task, description=doing, completed=percent),
+            **told,
+        )
+    line = tie_out(done, invoice, _closed(store, done))
+    _tell(store, done, line, as_json, rated=told["rates"] is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fee:
+    """What was asked of an up-front fee."""
+
+    since: str | None
+    until: str | None
+    machines: int
+    resources: tuple[str, ...]
+    undo: bool
+    why: str
+
+
+def _amortize(store: ChargeStore, what: list[str], fee: _Fee, now: datetime, as_json: bool) -> None:
+    if len(what) != 1:
+        raise BadInput(
+            "amortize which fee?", next_step="bills amortize cr-0a1 --since 2026-11-02 --until 2026-11-09"
+        )
+    user = user_name()
+    if fee.undo:
+        stop_spreading(store, what[0], user=user, now=now, why=fee.why)
+        told = {"id": what[0], "done": "the fee is back on the day it was bought"}
+        print_json(told) if as_json else console().print(Text(f"{printable(what[0])}: {told['done']}"))
+        return
+    if fee.since is None or fee.until is None:
+        raise BadInput("a fee is spread over a term", next_step="give --since and --until")
+    term = FeeTerm(
+        at=now,
+        user=user,
+        id=what[0],
+        start=moment(fee.since, "--since"),
+        end=moment(fee.until, "--until"),
+        machines=fee.machines,
+        resources=fee.resources,
+        why=fee.why,
+    )
+    _tell_spread(spread_fee(store, term), as_json)
 
 
 def _tell_spread(fee: SpreadFee, as_json: bool) -> None:
