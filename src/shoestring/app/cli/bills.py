@@ -38,7 +38,9 @@ from shoestring.workflows.fees import SpreadFee, moment, spread_fee, spread_json
 def command(
     action: Annotated[
         str,
-        typer.Argument(help="import FILE... | reconcile | amortize ID | rates | close MONTH | list | check"),
+        typer.Argument(
+            help="import FILE... | map FILE | reconcile | amortize ID | rates | close MONTH | list | check"
+        ),
     ],
     what: Annotated[
         list[str] | None, typer.Argument(help="Files or folders of one delivery, or a month.")
@@ -85,6 +87,13 @@ def command(
         told = {"mapping": mapping, "rates": rates, "currency": currency, "encoding": encoding,
                 "date_format": date_format, "again": again}  # fmt: skip
         _import(store, what or [], parse_amount(invoice), told, now, as_json)
+    elif action == "map":
+        if not what or len(what) != 1:
+            raise BadInput("map which file?", next_step="shoestring bills map invoice.csv > neocloud.yaml")
+        from shoestring.workflows.bill_map import draft_of
+
+        draft = draft_of(Path(what[0]))
+        print_json({"map": draft}) if as_json else sys.stdout.write(draft)
     elif action == "rates":
         from shoestring.app.cli._rates import show_rates
         from shoestring.catalog.load import embedded
@@ -94,7 +103,7 @@ def command(
     else:
         raise BadInput(
             f"no action {action!r}",
-            next_step="one of: import, reconcile, amortize, rates, close, list, check",
+            next_step="one of: import, map, reconcile, amortize, rates, close, list, check",
         )
 
 

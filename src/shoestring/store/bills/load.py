@@ -118,7 +118,7 @@ def _opened(
             raise BadInput(
                 f"{path}: no bill that I know (columns: {', '.join(source.header[:8])} ..."
                 f"{nearest(source.header, formats)})",
-                next_step="describe its columns in a YAML and give it with --map (docs/ledger.md)",
+                next_step=f"shoestring bills map {path.name} > map.yaml drafts a description to import it with --map",
             )
         if doubles := doubled(source.header, [form.fields.get(n, f"{{{n}}}") for n in CHECKED]):
             raise BadInput(

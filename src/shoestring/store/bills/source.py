@@ -192,7 +192,7 @@ def _find_header(
     seen = ", ".join(first[:8]) or "nothing"
     raise BadInput(
         f"{path}: no header of a bill that I know (found: {seen[:200]}{hint(first)})",
-        next_step="describe its columns in a YAML and give it with --map (docs/ledger.md)",
+        next_step=f"shoestring bills map {path.name} > map.yaml drafts a description to import it with --map",
     )
 
 
