@@ -41,15 +41,15 @@ def test_an_import_that_is_refused_anywhere_is_explained_and_leaves_the_old_or_t
     bill = write(quick_folder / "new.csv", [focus(BilledCost="99"), focus(BilledCost="unreadable")])
     met = 0
     for at in range(1, 80):
+        done = False
         with refusing(at, number) as refusal:
             try:
                 bring_in(store, [bill], now=NOW, user="ann", again=True)
+                done = True  # also where the last thing refused was no more than tidying up
             except ShoestringError as error:
                 met += 1
                 assert error.next_step or "new.csv" in str(error)
-            else:
-                assert billed(store) == 99
-        assert billed(store) in (10, 99)
+        assert billed(store) in ((99,) if done else (10, 99))
         if not refusal.happened:
             break
     assert met > 20

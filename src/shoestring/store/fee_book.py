@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from shoestring.domain.units import require_utc
+from shoestring.store.charges_files import explaining
 from shoestring.store.charges_manifest import writing
 from shoestring.training.spool import append_sealed, read_sealed
 
@@ -48,7 +49,9 @@ def record(folder: Path, term: FeeTerm) -> None:
 def fee_terms(folder: Path) -> tuple[FeeTerm, ...]:
     """The terms in force, by id; the last word on each id counts. A torn line is passed over."""
     found: dict[str, FeeTerm] = {}
-    for _, data in read_sealed(folder / NAME):
+    with explaining(folder):
+        told = list(read_sealed(folder / NAME))
+    for _, data in told:
         moments = {key: datetime.fromisoformat(data[key]) for key in ("at", "start")}
         end = None if data["end"] is None else datetime.fromisoformat(data["end"])
         found[data["id"]] = FeeTerm(**(data | moments | {"end": end, "resources": tuple(data["resources"])}))

@@ -134,8 +134,8 @@ def starts(store):
     [
         (["25/01/2026", "05/01/2026"], [(1, 5), (1, 25)]),
         (["01/25/2026", "01/05/2026"], [(1, 5), (1, 25)]),
-        (["05/01/2026", "06/01/2026"], [(1, 5), (1, 6)]),
-        (["1/5/26", "1/6/26"], [(1, 5), (1, 6)]),
+        (["05/03/2026", "06/03/2026"], [(3, 5), (3, 6)]),
+        (["3/5/26", "3/6/26"], [(3, 5), (3, 6)]),
     ],
 )
 def test_the_order_of_day_and_month_follows_from_all_dates(store, tmp_path, dates, found):
@@ -145,6 +145,32 @@ def test_the_order_of_day_and_month_follows_from_all_dates(store, tmp_path, date
     ]
     bring(store, write(tmp_path / "bill.csv", rows))
     assert starts(store) == found
+
+
+@pytest.mark.parametrize(
+    ("begins", "dates", "found"),
+    [
+        ("4/1/2026", ("4/1/2026", "5/1/2026"), [(4, 1), (5, 1)]),
+        ("01/04/2026", ("02/04/2026", "03/04/2026"), [(4, 2), (4, 3)]),
+    ],
+)
+def test_a_billing_period_begins_on_the_first(store, tmp_path, begins, dates, found):
+    rows = [
+        focus(ChargePeriodStart=d, ChargePeriodEnd="", BillingPeriodStart=begins, BillingPeriodEnd="")
+        for d in dates
+    ]
+    bring(store, write(tmp_path / "bill.csv", rows))
+    assert starts(store) == found
+
+
+@pytest.mark.parametrize("dates", [("4/1/2026", "5/1/2026"), ("01/04/2026", "01/05/2026")])
+def test_firsts_of_months_or_days_of_one_are_asked_about(store, tmp_path, dates):
+    rows = [
+        focus(ChargePeriodStart=d, ChargePeriodEnd="", BillingPeriodStart="", BillingPeriodEnd="")
+        for d in dates
+    ]
+    with pytest.raises(BadInput, match="day or with the month"):
+        bring(store, write(tmp_path / "bill.csv", rows))
 
 
 def test_dates_that_could_be_either_are_asked_about(store, tmp_path):

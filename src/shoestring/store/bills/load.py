@@ -170,8 +170,9 @@ class _Reading:
         sql = dates_sql(lenient(source), form, FIRST_LOOK)
         if sql is None or source.rejects is None or self.given.date_formats:
             return self
-        texts = [text for (text,) in self.engine.execute(sql).fetchall()]
-        first = day_first(texts)
+        found = self.engine.execute(sql).fetchall()
+        texts = [text for text, _ in found]
+        first = day_first(texts, months=[text for text, month in found if month])
         if first is None and form not in (AZURE, AZURE_LEGACY):  # Microsoft documents months first
             raise BadInput(
                 f"{source.path}: its slashed dates could begin with the day or with the month",

@@ -33,11 +33,14 @@ def tag_keys_sql(source: Source, form: Format, rows: int) -> str | None:
 def dates_sql(source: Source, form: Format, rows: int) -> str | None:
     """SQL for the texts of the moments in the first rows of a source; None if it has no moments."""
     raw = raw_expressions(source, form, Given())
-    moments = [f"cast({raw[name]} as varchar)" for name in CHECKED if name in raw and "Period" in name]
-    if not moments:
+    names = [name for name in CHECKED if name in raw and "Period" in name]
+    if not names:
         return None
-    texts = f"select unnest([{', '.join(moments)}]) as text from (select * from {source.sql} limit {rows})"
-    return f"select distinct text from ({texts}) where text is not null"
+    texts = ", ".join(f"cast({raw[name]} as varchar)" for name in names)
+    months = ", ".join(str(name == "BillingPeriodStart").lower() for name in names)
+    first = f"(select * from {source.sql} limit {rows})"
+    found = f"select unnest([{texts}]) as text, unnest([{months}]) as month from {first}"
+    return f"select distinct text, month from ({found}) where text is not null"
 
 
 def comma_sql(source: Source, form: Format, rows: int) -> str | None:
