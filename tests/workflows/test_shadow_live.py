@@ -21,7 +21,8 @@ from shoestring.policies.uniform_progress import UniformProgress
 from shoestring.sim.clock import SimClock
 from shoestring.testing import HOUR, a_workload, an_offer
 from shoestring.workflows.shadow_job import ghost, offers_for
-from shoestring.workflows.shadow_live import LiveShadow, ShadowLog, Standing, Turn, watch
+from shoestring.workflows.shadow_live import LiveShadow, Standing, Turn
+from shoestring.workflows.shadow_log import ShadowLog, watch
 
 EVERY_S = 600.0
 EAST, WEST, SAFE = "sim/us-east-1a/spot", "sim/us-west-1a/spot", "sim/us-east-1a/on_demand"

@@ -16,7 +16,8 @@ from shoestring.domain.text import printable
 from shoestring.domain.units import SECONDS_PER_HOUR, parse_duration_s, parse_usd
 from shoestring.policies.base import Policy, is_guaranteed
 from shoestring.workflows.shadow_job import ghost
-from shoestring.workflows.shadow_live import Ghost, LiveShadow, ShadowLog, Standing, Turn, watch
+from shoestring.workflows.shadow_live import Ghost, LiveShadow, Standing, Turn
+from shoestring.workflows.shadow_log import ShadowLog, watch
 
 LONGEST_S = 400 * 24 * SECONDS_PER_HOUR  # every watch is bounded
 
