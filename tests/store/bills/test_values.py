@@ -61,6 +61,19 @@ def test_moments_are_read_however_they_are_written(store, tmp_path, text, moment
     assert (start.year, start.month, start.day, start.hour) == (2026, 1, *moment)
 
 
+@pytest.mark.parametrize(
+    "less", ["\u221210.50", "10.50-", "$10.50-", "10.50- USD", "-10.50", "(10.50)", "1,010.50-"]
+)
+def test_a_minus_is_one_wherever_it_stands_and_however_it_is_printed(store, tmp_path, less):
+    done = bring(store, write(tmp_path / "bill.csv", [focus(BilledCost=less)]))
+    assert done.billed == {"USD": Decimal("-1010.50" if "1,0" in less else "-10.50")}
+
+
+def test_thousands_may_be_parted_by_spaces_that_do_not_break(store, tmp_path):
+    rows = [focus(BilledCost=f"1{space}010,50") for space in "\u00a0\u202f "]
+    assert bring(store, write(tmp_path / "bill.csv", rows)).billed == {"USD": Decimal("3031.50")}
+
+
 @pytest.mark.parametrize("year", ["0026", "1026", "9026"])
 def test_a_year_that_nobody_means_is_no_moment(store, tmp_path, year):
     row = focus(ChargePeriodStart=f"{year}-01-10", ChargePeriodEnd="")

@@ -102,8 +102,12 @@ SIGNS = "^([A-Z]{3} ?)?([$€£¥₹]-|[+-]?[(]?[$€£¥₹]? ?)|[)]$| ?([A-Z]{
 
 
 def _bare(sql: str) -> tuple[str, str]:
-    """SQL of an amount's digits and of its sign, without what people write around them."""
-    text = f"replace(trim(cast({sql} as varchar)), chr(160), ' ')"
+    """SQL of an amount's digits and of its sign, without what people write around them.
+
+    A minus may be the printer's (U+2212) or stand behind the digits; spaces may be of the kinds that do not break.
+    """
+    text = f"translate(trim(cast({sql} as varchar)), '\u2212\u00a0\u202f', '-  ')"
+    text = f"regexp_replace({text}, '^([^-]*[0-9])-( ?[A-Z]{{3}}| ?[$€£¥₹])?$', '-\\1\\2')"
     sign = f"case when {text} like '(%)' or regexp_matches({text}, '^([A-Z]{{3}} ?)?[$€£¥₹]?-') then '-' else '' end"
     return f"regexp_replace({text}, {literal(SIGNS)}, '', 'g')", sign
 
