@@ -15,6 +15,7 @@ from shoestring.store.bills import unpack
 from shoestring.store.charges import ChargeStore
 from shoestring.workflows.bills import bring_in
 from tests.store.bills.giving import focus, write
+from tests.store.bills.shapes import json_lines, parquet
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
 
@@ -130,6 +131,9 @@ def starts(store):
 
 
 @pytest.mark.parametrize(
+    "put", [("csv", write), ("parquet", parquet), ("jsonl", json_lines)], ids=lambda p: p[0]
+)
+@pytest.mark.parametrize(
     ("dates", "found"),
     [
         (["25/01/2026", "05/01/2026"], [(1, 5), (1, 25)]),
@@ -138,12 +142,12 @@ def starts(store):
         (["3/5/26", "3/6/26"], [(3, 5), (3, 6)]),
     ],
 )
-def test_the_order_of_day_and_month_follows_from_all_dates(store, tmp_path, dates, found):
+def test_the_order_of_day_and_month_follows_from_all_dates(store, tmp_path, put, dates, found):
     rows = [
-        focus(ChargePeriodStart=d, ChargePeriodEnd="", BillingPeriodStart="", BillingPeriodEnd="")
+        focus(ChargePeriodStart=d, ChargePeriodEnd=None, BillingPeriodStart=None, BillingPeriodEnd=None)
         for d in dates
     ]
-    bring(store, write(tmp_path / "bill.csv", rows))
+    bring(store, put[1](tmp_path / f"bill.{put[0]}", rows))
     assert starts(store) == found
 
 

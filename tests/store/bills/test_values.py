@@ -11,6 +11,7 @@ from shoestring.domain.errors import BadInput
 from shoestring.store.charges import ChargeStore
 from shoestring.workflows.bills import bring_in
 from tests.store.bills.giving import AZURE, GCP, focus, write
+from tests.store.bills.shapes import parquet
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
 
@@ -99,6 +100,13 @@ def test_a_cost_with_commas_never_loses_its_credits_or_its_commitment(store, tmp
     row = AZURE[0] | {"CostInBillingCurrency": "1,010.50", "PricingModel": "Reservation"}
     done = bring(store, write(tmp_path / "azure.csv", [row]))
     assert (done.billed, done.effective) == ({"EUR": 0}, {"EUR": 1010.5})
+
+
+def test_decimal_commas_are_a_habit_of_a_parquet_file_of_texts_too(store, tmp_path):
+    rows = [
+        focus(BilledCost=t, EffectiveCost="2,5", ListCost="", ContractedCost="") for t in ("10,125", "1.234")
+    ]
+    assert bring(store, parquet(tmp_path / "bill.parquet", rows)).billed == {"USD": Decimal("1244.125")}
 
 
 def test_decimal_commas_are_a_habit_of_the_whole_file(store, tmp_path):

@@ -168,7 +168,7 @@ class _Reading:
             BadInput: its dates could be read either way.
         """
         sql = dates_sql(lenient(source), form, FIRST_LOOK)
-        if sql is None or source.rejects is None or self.given.date_formats:
+        if sql is None or self.given.date_formats:
             return self
         found = self.engine.execute(sql).fetchall()
         texts = [text for text, _ in found]
@@ -184,7 +184,7 @@ class _Reading:
     def with_commas_of(self, source: Source, form: Format) -> "_Reading":
         """Reading commas as decimal where this file's amounts show that they are: ``1.234`` is 1234 then."""
         sql = comma_sql(lenient(source), form, FIRST_LOOK)
-        if sql is None or source.rejects is None or self.given.written_by_people:
+        if sql is None or self.given.written_by_people:
             return self
         commas, points = self.engine.execute(sql).fetchone()
         return replace(self, given=replace(self.given, decimal_comma=bool(commas and not points)))
