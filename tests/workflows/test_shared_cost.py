@@ -3,14 +3,11 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("duckdb")
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from shoestring.domain.errors import BadInput
 from shoestring.store.allocation_book import NAME, in_force
@@ -312,31 +309,3 @@ def test_bad_rules_leave_those_in_force(store, tmp_path):
     with pytest.raises(BadInput):
         apply(store, tmp_path, EVEN.replace("even", "fair"))
     assert in_force(store.folder).rules == EVEN
-
-
-amounts = st.lists(st.decimals(-10_000, 10_000, places=7), min_size=1, max_size=4)
-weights = st.sampled_from(["0.1", "0.25", "0.333333333333"])
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-@given(own=amounts, others=amounts, share=weights, method=st.sampled_from(["even", "proportional", "fixed"]))
-def test_whatever_is_shared_out_every_column_and_day_keeps_its_sum(
-    tmp_path_factory, own, others, share, method
-):
-    folder: Path = tmp_path_factory.mktemp("any")
-    store = ChargeStore(folder / "ledger")
-    rows = [team(f"t{n}", str(usd), **day("2026-01", n + 1)) for n, usd in enumerate(own)]
-    rows += [shared(str(usd), **day("2026-01", n + 1)) for n, usd in enumerate(others)]
-    bill(store, folder, rows)
-    fixed = f"fixed, shares: {{a: {share}, b: {1 - Decimal(share)}}}" if method == "fixed" else method
-    apply(store, folder, EVEN.replace("method: even", f"method: {fixed}"))
-    for metric in ("effective", "billed", "list", "contracted"):
-        moved = by(store, "day", "service", metric=metric)
-        assert moved == by(store, "day", "service", metric=metric, allocated=False)
-    with store.connect() as engine:
-        parts = [p for p in store.manifest().parts if p.kind == ALLOCATION]
-        if parts:
-            sums = engine.execute(
-                f"select sum(BilledCost), sum(EffectiveCost), sum(ListCost) from {store.rows_sql(parts)}"
-            ).fetchone()
-            assert sums == (0, 0, 0)

@@ -1,13 +1,13 @@
 """Allocation: whose cost is the cost that names nobody? By rules, in order, conserved to the last step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
 from shoestring.domain.units import money
-from shoestring.ledger.split import Splitter
+from shoestring.ledger.split import EXACT, Cuts
 
 Keys = Mapping[str, str | None]
 METHODS = ("even", "proportional", "fixed", "slices")
@@ -42,7 +42,7 @@ class CostLine:
 
     keys: Keys
     usd: Decimal
-    drivers: Mapping[str, float] = field(default_factory=dict)
+    drivers: Mapping[str, Decimal] = field(default_factory=dict)
     day: date | None = None
     also: Mapping[str, Decimal] = field(default_factory=dict)
     origin: int | None = None
@@ -126,13 +126,11 @@ def allocate(lines: Sequence[CostLine], rules: Sequence[AllocationRule]) -> Allo
             (matched if mine else others).append(line)
         if not matched:
             continue
-        weights = _weights(rule, others)
-        if not weights:
+        receivers = receivers_of(rule, ((line.keys.get(rule.to), _driver(rule, line)) for line in others))
+        if receivers is None:
             untouched.append(rule.name)
             continue
-        divide = Splitter(weights)
-        sharings = _sharings(rule, weights, divide)
-        current = others + [share for line in matched for share in _shares(line, rule.to, divide, sharings)]
+        current = others + [share for line in matched for share in _shares(line, rule.to, receivers)]
     return Allocation(lines=tuple(current), untouched=tuple(untouched))
 
 
@@ -145,58 +143,75 @@ def total_by(lines: Sequence[CostLine], dimension: str) -> dict[str | None, Deci
     return sums
 
 
-def _weights(rule: AllocationRule, others: Sequence[CostLine]) -> dict[str, Decimal | float | int]:
-    if rule.method == "fixed":
-        return dict(rule.shares)
-    if rule.method == "slices":
-        return dict(rule.slices)
-    there = sorted({key for line in others if (key := line.keys.get(rule.to)) is not None})
-    if rule.method == "even":
-        return dict.fromkeys(rule.targets or there, 1)
-    found = dict.fromkeys(rule.targets or there, 0.0)
-    amount: Callable[[CostLine], float] = (
-        (lambda line: float(line.usd))
-        if rule.driver == "usd"
-        else lambda line: line.drivers.get(rule.driver, 0.0)
-    )
-    for line in others:
-        key = line.keys.get(rule.to)
-        if key in found:
-            found[key] += max(0.0, amount(line))
-    return {key: weight for key, weight in found.items() if weight > 0}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receivers:
+    """Who gets what a rule shares out: where amounts are cut, and how each came by its part."""
+
+    cuts: Cuts[str]
+    sharings: Mapping[str, Sharing]
 
 
-def _sharings(
-    rule: AllocationRule, weights: Mapping[str, Decimal | float | int], divide: Splitter[str]
-) -> dict[str, Sharing]:
+def receivers_of(rule: AllocationRule, held: Iterable[tuple[str | None, Decimal]]) -> Receivers | None:
+    """The receivers of a rule; None where there are none.
+
+    Args:
+        held: who has the lines that the rule does not share out, and how much of its driver each line has;
+            less than nothing counts as nothing.
+    """
+    weights = _weights(rule, held)
+    if not weights:
+        return None
+    cuts = Cuts(weights)
     unit = rule.driver if rule.method == "proportional" else rule.unit
-    return {
-        key: Sharing(
-            rule=rule.name,
-            ratio=divide.ratios[key],
-            unit=unit,
-            quantity=None if unit is None else float(weight),
-        )
-        for key, weight in weights.items()
-    }
+    return Receivers(
+        cuts=cuts,
+        sharings={
+            key: Sharing(
+                rule=rule.name,
+                ratio=cuts.ratios[key],
+                unit=unit,
+                quantity=None if unit is None else float(weight),
+            )
+            for key, weight in weights.items()
+        },
+    )
 
 
-def _shares(
-    line: CostLine, to: str, divide: Splitter[str], sharings: Mapping[str, Sharing]
-) -> list[CostLine]:
+def _weights(
+    rule: AllocationRule, held: Iterable[tuple[str | None, Decimal]]
+) -> Mapping[str, Decimal] | Mapping[str, int]:
+    if rule.method == "fixed":
+        return rule.shares
+    if rule.method == "slices":
+        return rule.slices
+    there: dict[str, Decimal] = {}
+    for key, amount in held:
+        if key is not None:
+            there[key] = EXACT.add(there.get(key, Decimal(0)), max(Decimal(0), amount))
+    names = rule.targets or sorted(there)
+    if rule.method == "even":
+        return dict.fromkeys(names, 1)
+    return {key: there[key] for key in names if there.get(key)}
+
+
+def _driver(rule: AllocationRule, line: CostLine) -> Decimal:
+    return line.usd if rule.driver == "usd" else line.drivers.get(rule.driver, Decimal(0))
+
+
+def _shares(line: CostLine, to: str, receivers: Receivers) -> list[CostLine]:
     # Costs of a line are often the same number: each is divided once.
-    shares = {amount: divide(amount) for amount in {line.usd, *line.also.values()}}
-    drives = any(line.drivers.values())
+    amounts = {line.usd, *line.also.values(), *line.drivers.values()}
+    shares = {amount: receivers.cuts(amount) for amount in amounts}
     return [
         CostLine(
             keys={**line.keys, to: key},
             usd=shares[line.usd][key],
-            drivers={name: amount * float(sharing.ratio) for name, amount in line.drivers.items()},
+            drivers={name: shares[amount][key] for name, amount in line.drivers.items()},
             day=line.day,
             also={name: shares[amount][key] for name, amount in line.also.items()},
             origin=line.origin,
             sharings=(*line.sharings, sharing),
         )
-        for key, sharing in sharings.items()
-        if drives or any(share[key] for share in shares.values())
+        for key, sharing in receivers.sharings.items()
+        if any(share[key] for share in shares.values())
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from decimal import Context, Decimal
 from fractions import Fraction
-from math import lcm
+from math import gcd, lcm
 from typing import Generic, TypeVar
 
 from shoestring.domain.units import MONEY_STEP
@@ -11,6 +11,7 @@ from shoestring.domain.units import MONEY_STEP
 REMAINDER = "(remainder)"
 K = TypeVar("K")
 EXACT = Context(prec=60)  # more digits than any amount has
+FINEST = 10**18  # parts of a whole: the engine's widest integers hold twice its square
 
 
 def split(
@@ -35,7 +36,7 @@ class Splitter(Generic[K]):
     """:func:`split` of many amounts by the same weights.
 
     Attributes:
-        ratios: of the whole that each key gets, exactly; they add up to 1.
+        whole: the weights as whole numbers in the same proportions.
 
     Raises:
         ValueError: nobody to share, or a negative weight.
@@ -49,10 +50,10 @@ class Splitter(Generic[K]):
             raise ValueError("a weight is 0 or more")
         if not any(whole.values()):
             whole = dict.fromkeys(whole, 1)
+        self.whole = whole
         self._keys, self._weights = tuple(whole), tuple(whole.values())
         self._total, self._step = sum(self._weights), step
         self._as_text = sorted(range(len(self._keys)), key=lambda place: str(self._keys[place]))
-        self.ratios = {key: Fraction(weight, self._total) for key, weight in whole.items()}
 
     def __call__(self, amount: Decimal) -> dict[K, Decimal]:
         """The shares of one amount. Raises ValueError where it is no multiple of the step."""
@@ -74,11 +75,60 @@ class Splitter(Generic[K]):
         }
 
 
+class Cuts(Generic[K]):
+    """A whole cut into parts by weight, and amounts cut at the same places: what engines can do by themselves.
+
+    The keys lie side by side in the order of their texts; an amount is cut where theirs end, each place rounded to
+    the nearest step (halves up), and a part is what lies between two cuts. So parts add up exactly, each is less
+    than one step from its due, and one multiplication and one division make a part, without a look at the others.
+
+    Attributes:
+        bounds: where each part begins and ends, in wholes of ``total``.
+        total: the weights' sum as whole numbers, or `FINEST` where they need finer ones than that.
+        ratios: of the whole that each key gets; they add up to 1.
+
+    >>> Cuts({"a": 1, "b": 1, "c": 1})(Decimal("0.000000000010"))["b"]
+    Decimal('4E-12')
+
+    Raises:
+        ValueError: nobody to share, or a negative weight.
+    """
+
+    def __init__(self, weights: Mapping[K, Decimal | float | int]) -> None:
+        by_weight = Splitter(weights, Decimal(1))
+        whole = by_weight.whole
+        if sum(whole.values()) > FINEST:
+            whole = {key: int(part) for key, part in by_weight(Decimal(FINEST)).items()}
+        self.total, end = sum(whole.values()), 0
+        bounds = {}
+        for key in sorted(whole, key=str):
+            bounds[key] = (end, end + whole[key])
+            end += whole[key]
+        self.bounds = {key: bounds[key] for key in whole}
+        self.ratios = {key: Fraction(high - low, self.total) for key, (low, high) in self.bounds.items()}
+
+    def __call__(self, amount: Decimal) -> dict[K, Decimal]:
+        """The parts of one amount. Raises ValueError where it is no multiple of the ledger's step."""
+        steps, odd = EXACT.divmod(amount, MONEY_STEP)
+        if odd:
+            raise ValueError(f"{amount} is no multiple of {MONEY_STEP}")
+        sign, size = (-1 if steps < 0 else 1), abs(int(steps))
+        return {
+            key: EXACT.multiply(Decimal(sign * (self._cut(size, high) - self._cut(size, low))), MONEY_STEP)
+            for key, (low, high) in self.bounds.items()
+        }
+
+    def _cut(self, size: int, place: int) -> int:
+        return (2 * size * place + self.total) // (2 * self.total)
+
+
 def _whole_numbers(weights: Mapping[K, Decimal | float | int]) -> dict[K, int]:
     """Weights in the same proportions, exactly: whole numbers are split much faster than fractions."""
     exact = {key: Fraction(weight) for key, weight in weights.items()}
     common = lcm(*(weight.denominator for weight in exact.values()))
-    return {key: weight.numerator * (common // weight.denominator) for key, weight in exact.items()}
+    whole = {key: weight.numerator * (common // weight.denominator) for key, weight in exact.items()}
+    most = gcd(*whole.values()) or 1
+    return {key: weight // most for key, weight in whole.items()}
 
 
 def fractions_of_one(parts: Mapping[str, Fraction | float]) -> dict[str, Fraction]:

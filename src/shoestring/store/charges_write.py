@@ -11,8 +11,14 @@ from shoestring.store.charges_engine import ident, literal
 from shoestring.store.charges_schema import STORE_COLUMNS
 
 
-def load_rows(engine: Any, rows: Sequence[Mapping[str, Any]], table: str, folder: Path) -> None:
-    """Rows of store columns (all of the same ones) as a temporary table, exact to the last step.
+def load_rows(
+    engine: Any,
+    rows: Sequence[Mapping[str, Any]],
+    table: str,
+    folder: Path,
+    types: Mapping[str, str] = STORE_COLUMNS,
+) -> None:
+    """Rows of store columns (all of the same ones), or of ``types``, as a temporary table, exact to the last step.
 
     Money goes as text and is cast by the engine, so that no float comes near it.
 
@@ -25,7 +31,7 @@ def load_rows(engine: Any, rows: Sequence[Mapping[str, Any]], table: str, folder
         for row in rows:
             file.write(json.dumps({name: _plain(value) for name, value in row.items()}) + "\n")
     given = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    body = ", ".join(f"cast({ident(name)} as {STORE_COLUMNS[name]}) as {ident(name)}" for name in names)
+    body = ", ".join(f"cast({ident(name)} as {types[name]}) as {ident(name)}" for name in names)
     engine.execute(
         f"create or replace temp table {ident(table)} as select {body} "
         f"from read_json({literal(lines)}, format='newline_delimited', columns={{{given}}})"

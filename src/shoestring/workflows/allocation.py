@@ -79,8 +79,8 @@ def preview(store: ChargeStore, question: Question, rules: list[AllocationRule])
                 keys=keys,
                 usd=row.known_usd,
                 drivers={
-                    "accelerator_hours": row.accelerator_hours or 0.0,
-                    "energy_kwh": row.energy_kwh or 0.0,
+                    "accelerator_hours": money(Decimal(row.accelerator_hours or 0)),
+                    "energy_kwh": money(Decimal(row.energy_kwh or 0)),
                 },
                 day=date.fromisoformat(keys["day"] or "") if by_day else None,
             )

@@ -10,7 +10,7 @@ from shoestring.domain.errors import BadInput
 from shoestring.ledger.allocate import AllocationRule
 from shoestring.store.allocation_book import AllocationFact, in_force, record
 from shoestring.store.charges import ChargeStore
-from shoestring.store.charges_allocation import SOURCE, originals, put_shares, share_out, state_of
+from shoestring.store.charges_allocation import SOURCE, originals, put_shares, state_of
 from shoestring.store.charges_manifest import Manifest
 from shoestring.workflows.allocation import parse_rules
 from shoestring.workflows.fees import refresh_fees
@@ -78,15 +78,14 @@ def refresh(store: ChargeStore) -> tuple[str, ...]:
         with store.change() as change:
             months = _changed(change.manifest, text)
             parts = [p for p in originals(change.manifest) if p.period in months]
-            shared = share_out(store, parts, rules)
-            put_shares(change, shared, stage, IMPORT, months)
+            untouched = put_shares(change, parts, rules, stage, IMPORT, months)
             before = {m: s for m, s in change.manifest.allocated.items() if m not in months}
             after = {m: s for m, s in state_of(change.manifest, text).items() if m in months}
             change.manifest = replace(change.manifest, allocated=before | after)
             change.commit()
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-    return shared.untouched
+    return untouched
 
 
 def _changed(manifest: Manifest, text: str) -> set[str]:
