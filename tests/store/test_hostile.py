@@ -45,8 +45,8 @@ def store(tmp_path_factory):
 
 
 def kept(text):
-    """What bills take off a text: nothing but, in cells, the word for none."""
-    return None if text in ("NULL", "null", "") else text
+    """What bills take off a text: nothing but, in cells, the words for none."""
+    return None if text in ("NULL", "null", "", "NaN", "None") else text
 
 
 def test_there_are_enough_of_them():

@@ -1,10 +1,10 @@
-"""Whether the slashed dates of a file begin with the day or the month: decided by all of them together."""
+"""Whether the slashed or dashed dates of a file begin with the day or the month: decided by all of them together."""
 
 import re
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-SLASHED = re.compile(r"\s*(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})\b")
+SLASHED = re.compile(r"\s*(\d{1,2})(?:/(?=\d+/)|-(?=\d+-\d{4}))(\d{1,2})[/-](\d{4}|\d{2})\b")
 ISO = re.compile(r"\s*(\d{4})-(\d{2})-(\d{2})")
 
 

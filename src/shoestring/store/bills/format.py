@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shoestring.store.charges_engine import ident
+from shoestring.store.charges_engine import ident, literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,8 @@ class Format:
             and values, or ``key=value`` pairs.
         tag_headers: pattern of columns that hold one tag each; its group is the tag's key.
         label_fields: label -> SQL, where a column says it outright; wins over tags.
+        words: column of a closed set -> its words, each with how else it is written, in small letters.
+        keeps_all: columns that others are made of are kept beside them too.
     """
 
     name: str
@@ -28,6 +30,8 @@ class Format:
     tags: tuple[str, ...] = ()
     tag_headers: re.Pattern[str] | None = None
     label_fields: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    keeps_all: bool = False
 
 
 def plain(header: str) -> str:
@@ -62,14 +66,33 @@ def resolver(header: Sequence[str]) -> Callable[[str], str]:
     for name in header:
         by_plain.setdefault(plain(name), name)
 
-    def resolve(sql: str) -> str:
-        def column(match: re.Match[str]) -> str:
-            name = by_plain.get(plain(match[1]))
-            return "null" if name is None else ident(name)
+    def column(name: str) -> str:
+        found = by_plain.get(plain(name))
+        return "null" if found is None else ident(found)
 
-        return re.sub(r"\{([^{}]+)\}", column, sql)
+    def chosen(match: re.Match[str]) -> str:
+        """A column, or a choice among those of its columns that the file has."""
+        if match[0].startswith("{"):
+            return column(match[0][1:-1])
+        columns = [column(name) for name in re.findall(r"\{([^{}]+)\}", match[0])]
+        there = [c for c in columns if c != "null"]
+        return f"coalesce({', '.join(there or columns)})" if len(there) != 1 else there[0]
 
-    return resolve
+    return lambda sql: re.sub(r"coalesce\((?:\{[^{}]+\}(?:, )?)+\)|\{[^{}]+\}", chosen, sql)
+
+
+def in_words_of(sql: str, words: Mapping[str, Sequence[str]]) -> str:
+    """SQL of a value in the words of a closed set, however it is written; one that is none of them stays.
+
+    The words themselves come first: a file that has them costs hardly anything more.
+    """
+    usual = " ".join(f"when {literal(word)} then {literal(word)}" for word in words)
+    others = " ".join(
+        f"when {literal(other)} then {literal(word)}"
+        for word, spelled in words.items()
+        for other in (word.lower(), *spelled)
+    )
+    return f"case {sql} {usual} else case lower(trim({sql})) {others} else {sql} end end"
 
 
 def used_headers(header: Sequence[str], expressions: Sequence[str]) -> set[str]:

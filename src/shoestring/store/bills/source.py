@@ -6,6 +6,7 @@ import hashlib
 import io
 import itertools
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,23 @@ HEAD = 256 * 1024
 HEADER_WITHIN = 30  # lines before the header that invoices like to write
 DELIMITERS = ",;\t|"
 STRICT = "strict_mode = true"
+NULLS = ("NULL", "null", "")
+# Other words for nothing: looked for in every cell only where a file's beginning has them, which is faster.
+RARE_NULLS = (
+    "\\N",
+    "None",
+    "none",
+    "nan",
+    "NaN",
+    "NaT",
+    "<NA>",
+    "<null>",
+    "(null)",
+    "#N/A",
+    "N/A",
+    "n/a",
+    "Null",
+)
 LINE_MAX = 4_000_000  # bytes; a longer line is quarantined
 
 IsHeader = Callable[[Sequence[str]], bool]
@@ -89,7 +107,7 @@ def open_source(
         f"delim = {literal(delimiter)}",
         "quote = '\"'",
         "escape = '\"'",
-        "nullstr = ['NULL', 'null', '']",
+        f"nullstr = [{', '.join(map(literal, _nulls(text.head, delimiter)))}]",
         STRICT,
     ]
     sql = f"read_csv({literal(text.at)}, {', '.join((*dialect, *text.options(rejects)))})"
@@ -194,6 +212,13 @@ def _find_header(
         f"{path}: no header of a bill that I know (found: {seen[:200]}{hint(first)})",
         next_step=f"shoestring bills map {path.name} > map.yaml drafts a description to import it with --map",
     )
+
+
+def _nulls(text: str, delimiter: str) -> list[str]:
+    """What stands for nothing in a file that begins with ``text``."""
+    edge = f'[{re.escape(delimiter)}"\\r\\n]'
+    words = "|".join(map(re.escape, RARE_NULLS))
+    return [*NULLS, *sorted(set(re.findall(f"{edge}({words})(?={edge}|$)", text)))]
 
 
 def _as_wide(cells: list[str], row: list[str]) -> list[str]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from shoestring.store.bills.format import Format, plain, resolver, used_headers
+from shoestring.store.bills.format import Format, in_words_of, plain, resolver, used_headers
 from shoestring.store.bills.source import Source
-from shoestring.store.bills.tags import TagKeys, merged, tags_json, tags_of_columns
+from shoestring.store.bills.tag_texts import tags_json
+from shoestring.store.bills.tags import TagKeys, merged, tags_of_columns
 from shoestring.store.bills.values import NOTHING, Given, plain_sql, typed_sql
 from shoestring.store.charges_engine import ident, literal
 from shoestring.store.charges_schema import LABEL_COLUMNS, MONEY, MONEY_COLUMNS, STORE_COLUMNS
@@ -111,6 +112,9 @@ def raw_expressions(source: Source, form: Format, given: Given) -> dict[str, str
                 raw[name] = sql
         elif plain(name) in present and name not in ("x_Import", "x_UsdPerUnit"):
             raw[name] = ident(present[plain(name)])
+    for name, words in form.words.items():
+        if name in raw:
+            raw[name] = in_words_of(f"cast({raw[name]} as varchar)", words)
     if (tags := _tags(source, form)) is not None:
         raw["Tags"] = tags
     for label, sql in form.label_fields.items():
@@ -143,7 +147,7 @@ def _kept_headers(source: Source, form: Format, raw: Mapping[str, str]) -> dict[
     """Columns that no FOCUS column is made of, and the names they keep: nothing of a bill is thrown away."""
     spoken_for = {plain(n) for n in STORE_COLUMNS}
     used: set[str] = set(_tag_columns(source, form))
-    if form.name != "focus":
+    if not form.keeps_all:
         used |= used_headers(source.header, [*form.fields.values(), *form.tags, *form.label_fields.values()])
     kept: dict[str, str] = {}
     taken = {*OWN_NAMES, *(n.lower() for n in STORE_COLUMNS)}

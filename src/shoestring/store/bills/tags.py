@@ -19,10 +19,6 @@ MEANINGS: dict[str, tuple[str, ...]] = {
 }
 
 
-UNREAD = "x_unread"  # the key under which tags are kept that can't be read
-EQUATIONS = "[^=,;{}]+=[^=,;]*([,;][^=,;{}]+=[^=,;]*)*"
-
-
 def spellings(label: str) -> list[str]:
     """Every spelling under which clouds show a tag of this meaning.
 
@@ -35,30 +31,6 @@ def spellings(label: str) -> list[str]:
         found += [key, joined, key.upper(), dashed, f"user:{key}", f"user_{key}", f"user:{joined}"]
         found += [" ".join(w.title() for w in key.split("_"))]
     return list(dict.fromkeys(found))
-
-
-def tags_json(column: str) -> str:
-    """SQL for a JSON object out of any form in which bills write tags; text that is none is kept as one tag.
-
-    Azure leaves the braces away; BigQuery gives a list of ``{"key", "value"}``; Kubernetes tools write
-    ``key=value,key=value``.
-    """
-    text = f"trim(cast({column} as varchar))"
-    braced = f"case when {text} like '\"%' then '{{' || {text} || '}}' else {text} end"
-    pairs = f"""json_transform({text}, '[{{"key":"VARCHAR","value":"VARCHAR"}}]')"""
-    listed = f"cast(to_json(map_from_entries({pairs})) as varchar)"
-    split = f"""list_transform(string_split_regex({text}, '[,;]'), lambda p: struct_pack(
-        key := trim(split_part(p, '=', 1)), value := trim(substr(p, strpos(p, '=') + 1))))"""
-    equations = f"cast(to_json(map_from_entries({split})) as varchar)"
-    unread = f"cast(to_json(struct_pack({UNREAD} := {text})) as varchar)"
-    given = f"cast({column} as varchar)"
-    usual = f"starts_with({given}, '{{') and ends_with({given}, '}}') and json_valid({given})"
-    return f"""case when {usual} then {given}
-        when {text} is null or {text} in ('', '-') then null
-        when {text} like '[%' then coalesce(try({listed}), {unread})
-        when json_valid({braced}) and {braced} like '{{%' then {braced}
-        when regexp_full_match({text}, {literal(EQUATIONS)}) then coalesce(try({equations}), {unread})
-        else {unread} end"""
 
 
 def tags_of_columns(columns: Mapping[str, str]) -> str:

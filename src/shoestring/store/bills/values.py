@@ -5,14 +5,22 @@ from dataclasses import dataclass
 from shoestring.store.charges_engine import literal
 from shoestring.store.charges_schema import MONEY, STORE_COLUMNS
 
-NOTHING = "('n/a', 'na', '-', '--', 'none', 'null', 'nil', '(null)', '')"  # words for no amount
-CLOCKS = (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
+# Words for no amount, in small letters.
+NOTHING = r"('n/a', 'na', '-', '--', 'none', 'null', 'nil', '(null)', '<null>', '', 'nan', 'nat', '<na>', '#n/a', '\n')"
+CLOCKS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
 # Two digits of a year first: four do not fit there.
-SLASHED = ("%m/%d/%y", "%m/%d/%Y", *(f"%m/%d/%Y{clock}" for clock in CLOCKS))
-YEAR_FIRST = ("%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y%m%d", "%Y-%m", "%Y-%m-%d %H:%M:%S UTC")
-DOTTED = ("%d.%m.%Y", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%y")
-NAMED = ("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %Y", "%B %Y",
-         "%a, %d %b %Y %H:%M:%S GMT", "%d-%b-%Y %H:%M:%S")  # fmt: skip
+SLASHED = ("%m/%d/%y", *(f"%m/%d/%Y{clock}" for clock in CLOCKS), *(f"%m-%d-%Y{clock}" for clock in CLOCKS))
+YEAR_FIRST = (*(f"{day}{clock}" for day in ("%Y/%m/%d", "%Y-%m-%d", "%Y.%m.%d") for clock in CLOCKS),
+              *("%Y%m%d", "%Y%m%d%H", "%Y%m%d%H%M%S", "%Y%m%d %H:%M:%S", "%Y%m%dT%H:%M:%S", "%Y%m%dT%H%M%S"),
+              *("%Y-%m", "%Y/%m", "%Y-%m-%d %H", "%Y-%m-%dT%H", "%Y/%m/%dT%H:%M:%S"))  # fmt: skip
+DOTTED = ("%d.%m.%y", *(f"%d.%m.%Y{clock}" for clock in CLOCKS))
+NAMED = (*(f"{day}{clock}" for clock in CLOCKS for day in
+           ("%d-%b-%y", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d, %Y,", "%B %d, %Y,")),
+         *("%b %Y", "%B %Y", "%b-%y", "%b-%Y", "%a, %d %b %Y %H:%M:%S", "%a %b %d %Y %H:%M:%S"))  # fmt: skip
+# A clock's zone as people write it: ``+0000 UTC``, `` +00:00``, ``Z``.
+ZONE = (r"(:[0-9]{2}(?: [AP]M)?|T[0-9]{6})(?:[.][0-9]+)? ?((?:UTC|GMT)?[+-][0-9]{2}:?(?:[0-9]{2})?)?"
+        r"(?: ?(?:UTC|GMT|Z)| ?[(].*[)])?$")  # fmt: skip
+SINCE_1970 = {10: "1e6", 13: "1e3", 16: "1", 19: "1e-3"}  # digits of a moment -> microseconds in one
 EXCEL_EPOCH = "timestamp '1899-12-30'"
 
 
@@ -78,19 +86,19 @@ def _moment(sql: str, given: Given) -> str:
     1/10/26 as a day of the year 1. Digits alone are seconds or milliseconds since 1970, or a spreadsheet's days.
     """
     text = f"trim(cast({sql} as varchar))"
-    slashed = [f.replace("%m/%d", "%d/%m") for f in SLASHED] if given.day_first else SLASHED
+    slashed = (
+        [f.replace("%m/%d", "%d/%m").replace("%m-%d-", "%d-%m-") for f in SLASHED]
+        if given.day_first
+        else SLASHED
+    )
     formats = (*given.date_formats, *slashed, *YEAR_FIRST, *DOTTED, *NAMED)
-    parsed = f"try_strptime({text}, [{', '.join(map(literal, formats))}])"
+    local = f"regexp_replace({text}, {literal(ZONE)}, '\\1')"
+    zone = f"replace(regexp_extract({text}, {literal(ZONE)}, 2), ':', '')"
+    parsed = f"try_strptime({local}, [{', '.join(map(literal, formats))}])"
     with_offset = _with_offset(sql)
-    number = f"try_cast({text} as double)"
-    counted = f"""case when regexp_full_match({text}, '[0-9]{{10}}([.][0-9]+)?')
-            then make_timestamp(cast({number} * 1e6 as bigint))
-        when regexp_full_match({text}, '[0-9]{{13}}') then make_timestamp(cast({number} * 1e3 as bigint))
-        when regexp_full_match({text}, '[45][0-9]{{4}}([.][0-9]+)?')
-            then {EXCEL_EPOCH} + to_seconds(cast(round({number} * 86400) as bigint)) end"""
-    odd = f"case when {sql} is not null then coalesce({parsed}, {counted}) end"
+    odd = f"case when {sql} is not null then coalesce({_counted(text)}, {_at_zone(parsed, zone)}) end"
     if given.date_formats:
-        return f"coalesce({parsed}, {with_offset}, {counted})"
+        return f"coalesce({_at_zone(parsed, zone)}, {with_offset}, {_counted(text)})"
     # The usual way comes first: a case whose first branch takes all rows costs nothing.
     return f"""case when {_short(sql)} and not contains(cast({sql} as varchar), '/')
           then coalesce(try_cast({sql} as timestamp), {odd})
@@ -98,7 +106,33 @@ def _moment(sql: str, given: Given) -> str:
         else coalesce({with_offset}, {odd}) end"""
 
 
-SIGNS = "^([A-Z]{3} ?)?([$€£¥₹]-|[+-]?[(]?[$€£¥₹]? ?)|[)]$| ?([A-Z]{3}|[$€£¥₹])$"
+def _counted(text: str) -> str:
+    """SQL of a moment given as a number: since 1970 (now is 1.7 thousand million seconds), or a spreadsheet's days."""
+    number = f"try_cast({text} as double)"
+    since = " ".join(
+        f"when {number} between 1e{digits - 1} and 2e{digits - 1} "
+        f"then make_timestamp(cast({number} * {factor} as bigint))"
+        for digits, factor in SINCE_1970.items()
+    )
+    return f"""case when {number} is null then null {since}
+        when regexp_full_match({text}, '[45][0-9]{{4}}([.][0-9]+)?')
+            then {EXCEL_EPOCH} + to_seconds(cast(round({number} * 86400) as bigint)) end"""
+
+
+def _at_zone(moment: str, zone: str) -> str:
+    """SQL of a moment in UTC from one at an offset such as ``+0100``; without one it is UTC."""
+    digits = f"regexp_extract({zone}, '[0-9]+')"
+    minutes = f"cast({digits}[1:2] as int) * 60 + coalesce(try_cast({digits}[3:4] as int), 0)"
+    return f"""case when {zone} = '' then {moment} when contains({zone}, '-') then {moment} + to_minutes({minutes})
+        else {moment} - to_minutes({minutes}) end"""
+
+
+MONEY_SIGN = "(?:[A-Z]{1,2})?[$€£¥₹]"
+BEFORE = (
+    f"^([A-Z]{{3}} ?)?({MONEY_SIGN} ?[+-] ?|[+-]? ?{MONEY_SIGN} ?|[+-] ?|[(]([A-Z]{{3}}|{MONEY_SIGN})? ?)?"
+)
+SIGNS = f"{BEFORE}|-?( ?(CR|[A-Z]{{3}}|{MONEY_SIGN}))$|[)]$|-$"
+LESS = f"^([A-Z]{{3}} ?)?({MONEY_SIGN})? ?-|[0-9]-( ?[A-Z]{{3}}| ?{MONEY_SIGN})?$|[0-9] ?CR$|^[(].*[)]$"
 
 
 def _bare(sql: str) -> tuple[str, str]:
@@ -107,8 +141,7 @@ def _bare(sql: str) -> tuple[str, str]:
     A minus may be the printer's (U+2212) or stand behind the digits; spaces may be of the kinds that do not break.
     """
     text = f"translate(trim(cast({sql} as varchar)), '\u2212\u00a0\u202f', '-  ')"
-    text = f"regexp_replace({text}, '^([^-]*[0-9])-( ?[A-Z]{{3}}| ?[$€£¥₹])?$', '-\\1\\2')"
-    sign = f"case when {text} like '(%)' or regexp_matches({text}, '^([A-Z]{{3}} ?)?[$€£¥₹]?-') then '-' else '' end"
+    sign = f"case when regexp_matches({text}, {literal(LESS)}) then '-' else '' end"
     return f"regexp_replace({text}, {literal(SIGNS)}, '', 'g')", sign
 
 
