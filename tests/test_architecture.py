@@ -2,9 +2,9 @@
 
 import ast
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 def test_imports_go_down_only() -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
-        cwd=ROOT, capture_output=True, text=True, timeout=100,
+        cwd=ROOT, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout[-3000:]
@@ -73,7 +73,7 @@ def test_nothing_extracts_archives_without_a_filter_or_runs_a_shell_by_string() 
 
 
 def test_import_and_help_are_instant() -> None:
-    """Best of five, with room for a busy machine: the goals are 0.1 s and 0.3 s on an idle one."""
+    """Processor time, best of five, with room for a slow machine: the goals are 0.1 s and 0.3 s."""
     assert _best_of(5, [sys.executable, "-c", "import shoestring"]) < 0.2
     assert _best_of(5, [sys.executable, "-c", "from shoestring.app.cli import main; main()", "--help"]) < 0.4
 
@@ -81,7 +81,8 @@ def test_import_and_help_are_instant() -> None:
 def _best_of(times: int, command: list[str]) -> float:
     seconds = []
     for _ in range(times):
-        started = time.perf_counter()
-        subprocess.run(command, capture_output=True, check=True, timeout=30)
-        seconds.append(time.perf_counter() - started)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, capture_output=True, check=True, timeout=120)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime)
     return min(seconds)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome-headless-shell")
-LONGEST_S = 30.0
+LONGEST_S = 60.0
 # The browser reads commands from 3 and answers on 4. High numbers first: 3 or 4 may be among the pipes' own.
 HAND_OVER = """import fcntl, os, sys
 ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 100) for end in sys.argv[1:3]]
@@ -153,7 +153,7 @@ class Browser:
         self._session = None
         os.write(self._to, json.dumps({"id": 0, "method": "Browser.close"}).encode() + b"\0")
         try:
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=120)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

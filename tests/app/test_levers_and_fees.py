@@ -22,7 +22,7 @@ def shoestring(folder, *words):
     done = subprocess.run(
         [sys.executable, "-c", "from shoestring.app.cli import main; main()", *words],
         env={**os.environ, "SHOESTRING_HOME": str(folder / "home")},
-        cwd=folder, capture_output=True, text=True, timeout=60,
+        cwd=folder, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 

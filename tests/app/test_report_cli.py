@@ -26,7 +26,7 @@ def shoestring(folder, *words):
     return subprocess.run(
         [sys.executable, "-c", code, "report", "--ledger", str(folder / "ledger"), *words],
         env={**os.environ, "SHOESTRING_HOME": str(folder / "home")},
-        cwd=folder, capture_output=True, text=True, timeout=60,
+        cwd=folder, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from shoestring.executors.processes import ProcessExecutor
 from shoestring.executors.rehearsal import create_rehearsal, open_rehearsal
 from shoestring.ports import JobSpec
 
-LONGEST_S = 30.0
+LONGEST_S = 60.0
 
 MARKET = MarketFile(
     scale=60.0,

@@ -45,7 +45,7 @@ def record(
     *,
     env: Mapping[str, str] | None = None,
     ignore: Sequence[str] = (),
-    timeout_s: float = 60.0,
+    timeout_s: float = 120.0,
 ) -> list[Operation]:
     """Run ``command`` and return what it did to ``folder``, which must be empty at the start.
 

@@ -72,7 +72,7 @@ class Imports:
             ["strace", "-f", "-qq", "-y", *strace, *command],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 

@@ -71,7 +71,7 @@ def test_a_run_that_is_killed_again_and_again_ends_well(shell: Shell, seed: int)
     print(f"seed {seed}: killed {killed}")
     assert f"done {weights_after(STEPS)}" in shell("logs", run).stdout
     _check_books(shell, run)
-    _all_gone(shell)
+    shell.all_gone()
 
 
 def _check_books(shell: Shell, run: str) -> None:
@@ -90,10 +90,3 @@ def _life(folder: Path) -> tuple[float, float, str]:
         return 0.0, 0.0, folder.name
     assert book.terminated is not None, f"{folder.name} has no end"
     return book.launched, book.terminated, folder.name
-
-
-def _all_gone(shell: Shell) -> None:
-    end = time.monotonic() + 10
-    while shell.processes():
-        assert time.monotonic() < end, [p.cmdline() for p in shell.processes()]
-        time.sleep(0.05)

@@ -47,7 +47,7 @@ def test_children_that_come_and_go_between_two_looks_count(tmp_path):
         [sys.executable, "-c", "import resource, subprocess\n"
          "for _ in range(40): subprocess.run(['true'])\n"
          "r = resource.getrusage(resource.RUSAGE_CHILDREN)\nprint(r.ru_utime + r.ru_stime)"],
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     script = f"{sys.executable} -c \"import subprocess; [subprocess.run(['true']) for _ in range(40)]\""
     meter = metered(tmp_path, script)
@@ -59,18 +59,18 @@ def test_children_of_any_thread_are_seen_however_they_are_found(monkeypatch):
     started, end, pids = threading.Event(), threading.Event(), []
 
     def start_one():
-        with subprocess.Popen(["bash", "-c", "sleep 60 & echo; wait"], stdout=subprocess.PIPE) as shell:
+        with subprocess.Popen(["bash", "-c", "sleep 600 & echo; wait"], stdout=subprocess.PIPE) as shell:
             shell.stdout.readline()
             pids.append(shell.pid)
             started.set()
-            end.wait(20)
+            end.wait(60)
             for child in psutil.Process(shell.pid).children():
                 child.kill()
 
     thread = threading.Thread(target=start_one)
     thread.start()
     try:
-        assert started.wait(20)
+        assert started.wait(60)
         by_threads = [p.pid for p in process.descendants(os.getpid())]
         monkeypatch.setattr(process, "_CHILDREN_FILE", Path("/no/such/file"))
         by_all = [p.pid for p in process.descendants(os.getpid())]
@@ -107,7 +107,7 @@ print(meter.totals().memory_peak_bytes)
 """
     large = "import subprocess, sys; b = bytearray(400 << 20); subprocess.run(sys.argv[1:], check=True)"
     command = [sys.executable, "-c", large, sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert 150 << 20 <= int(done.stdout) < 220 << 20
 
 

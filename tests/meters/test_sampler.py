@@ -4,7 +4,7 @@ import threading
 import time
 
 from shoestring.domain.run import MeterTotals
-from shoestring.meters.sampler import EARLY_S, Sampler
+from shoestring.meters.sampler import EARLY_S, LONGEST_S, Sampler
 from tests.runner.given import until
 
 
@@ -17,7 +17,7 @@ class Counting:
         self.go_on.set()
 
     def totals(self):
-        self.go_on.wait(20)
+        self.go_on.wait(60)
         self.looks += 1
         return MeterTotals(sampled_s=float(self.looks))
 
@@ -26,7 +26,7 @@ def test_the_last_look_is_after_the_end_was_told():
     meter = Counting()
     sampler = Sampler(meter, every_s=60.0).start()
     until(lambda: meter.looks == 1)
-    assert sampler.stop() and sampler.totals().sampled_s == 2.0
+    assert sampler.stop(timeout_s=60) and sampler.totals().sampled_s == 2.0
 
 
 def test_a_sensor_that_hangs_holds_up_nobody():
@@ -36,9 +36,9 @@ def test_a_sensor_that_hangs_holds_up_nobody():
     meter.go_on.clear()
     begun = time.monotonic()
     assert not sampler.stop(timeout_s=0.1)
-    assert sampler.totals().sampled_s >= 2.0 and time.monotonic() - begun < 5
+    assert sampler.totals().sampled_s >= 2.0 and time.monotonic() - begun < 30
     meter.go_on.set()
-    assert sampler.stop(timeout_s=5)
+    assert sampler.stop(timeout_s=60)
 
 
 def test_the_dearer_a_look_is_the_seldomer_it_is_taken():
@@ -52,7 +52,8 @@ def test_the_dearer_a_look_is_the_seldomer_it_is_taken():
     meter = Dear()
     sampler = Sampler(meter, every_s=0.01).start()
     until(lambda: meter.looks >= 1)
+    begun = time.monotonic()
     time.sleep(0.3)  # at 10 ms a look there would be ten and more
-    looks = meter.looks
+    looks, passed_s = meter.looks, time.monotonic() - begun
     sampler.stop()
-    assert looks <= 1 + len(EARLY_S)
+    assert looks <= 2 + len(EARLY_S) + passed_s / LONGEST_S

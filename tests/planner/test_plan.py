@@ -335,7 +335,7 @@ def test_json_has_the_agreed_keys(tmp_path: Path) -> None:
         str(job),
         "--json",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

@@ -67,7 +67,7 @@ def test_a_full_disk_stops_no_job_and_its_end_is_written_all_the_same(tmp_path):
         PREPARE,
         FLOOD,
     ]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     if not out.exists() and done.returncode in (1, 77):
         pytest.skip(f"can't mount a small disk here: {done.stderr.strip()[-200:]}")
     reading = read(out)

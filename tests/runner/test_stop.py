@@ -63,7 +63,7 @@ def test_who_ignores_the_signal_is_killed_after_the_grace_with_all_that_left_the
     end = job.finish().exit
 
     assert end["kind"] == "killed" and end["code"] == -9 and "after the grace" in end["detail"]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25  # by default it has 30
     assert alive(job) == []
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 SCRIPT = Path(__file__).with_name("train.py")
-LONGEST_S = 60.0
+LONGEST_S = 120.0
 
 MARKET = {
     "seed": 3,
@@ -44,7 +44,7 @@ class Shell:
     def __call__(self, *words: str, code: int | None = 0, **more: Any) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "from shoestring.app.cli import main; main()", *words]
         done = subprocess.run(
-            command, env=self.env, cwd=self.folder, capture_output=True, text=True, timeout=90, **more
+            command, env=self.env, cwd=self.folder, capture_output=True, text=True, timeout=LONGEST_S, **more
         )
         assert code is None or done.returncode == code, (
             f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -108,6 +108,13 @@ class Shell:
             if any(str(self.folder) in mark for mark in marks):
                 found.append(process)
         return found
+
+    def all_gone(self) -> None:
+        """Nothing of this home lives on; what has just done its work may take a moment to end."""
+        end = time.monotonic() + LONGEST_S
+        while left := self.processes():
+            assert time.monotonic() < end, [" ".join(process.cmdline()) for process in left]
+            time.sleep(0.05)
 
 
 @pytest.fixture

@@ -41,10 +41,10 @@ def test_a_run_is_printed_written_and_served(shell: Shell) -> None:
 
 
 def scraped(url: str) -> str:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=120) as answer:
                 return str(answer.read().decode())
         except urllib.error.URLError:
             assert time.monotonic() < end, "the server did not come up"

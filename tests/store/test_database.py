@@ -150,7 +150,7 @@ def test_many_processes_may_open_a_new_journal_at_once(tmp_path: Path) -> None:
         process.stdin.write("go\n")
         process.stdin.flush()
 
-    answers = [process.communicate(timeout=60)[0].strip() for process in processes]
+    answers = [process.communicate(timeout=120)[0].strip() for process in processes]
 
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert sorted(answers) == ["False", "False", "True"], "one of them leads"
@@ -164,7 +164,7 @@ def test_a_journal_of_today_opens_without_alembic(tmp_path: Path) -> None:
         "SqlJournal(sys.argv[1]).acquire('me', 10); sys.exit('alembic' in sys.modules)"
     )
 
-    assert subprocess.run([sys.executable, "-c", script, str(file)], timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", script, str(file)], timeout=120).returncode == 0
 
 
 # -- what can't be used -------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ def test_no_table_sends_a_code_to_the_terminal(shown, words):
         str(shown),
     ]
     done = subprocess.run(
-        command, capture_output=True, timeout=100, check=False, env=os.environ | {"NO_COLOR": "1"}
+        command, capture_output=True, timeout=120, check=False, env=os.environ | {"NO_COLOR": "1"}
     )
     assert done.returncode == 0, done.stderr
     told = done.stdout.decode() + done.stderr.decode()

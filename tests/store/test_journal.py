@@ -224,7 +224,7 @@ def test_a_stopped_leader_wakes_up_fenced(tmp_path: Path) -> None:
     successor.append(lease, [done(4)])
 
     os.kill(sleeper.pid, signal.SIGCONT)
-    said = sleeper.communicate(timeout=60)[0].split()
+    said = sleeper.communicate(timeout=120)[0].split()
 
     assert said == ["stale", "stale", "stale"]
     assert facts_of(successor) == [done(1), done(4)]

@@ -243,7 +243,8 @@ class TestInARun:
         checkpointer.step(1)
         checkpointer._finish()
         checkpointer._schedule.last -= 60
-        spooled.notice(at=1.0, until=time.time() + 0.8, source="test")
+        checkpointer._schedule.save_s = 30.0  # a save takes long, so that "late" does not last a moment only
+        spooled.notice(at=1.0, until=time.time() + 60, source="test")
         checkpointer.session._notice_answered = spool.read_json(spooled.folder / spool.NOTICE)
         checkpointer.step(2)
         checkpointer._finish()
@@ -345,7 +346,7 @@ class TestTrouble:
         gate.open()
         checkpointer.step(2)
         checkpointer.save(wait=True)
-        assert hung.wait(10)
+        assert hung.wait(60)
         assert isinstance(hung.error, TimeoutError)
         assert saved_steps(tmp_path) == [2]
 
@@ -369,7 +370,7 @@ class HoldsBack:
         write = Folder.write
 
         def waits(folder, name, data):
-            assert self._event.wait(20)
+            assert self._event.wait(60)
             return write(folder, name, data)
 
         monkeypatch.setattr(Folder, "write", waits)

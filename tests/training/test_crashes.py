@@ -63,7 +63,7 @@ def save_step_six(before: Before, root: Path, disk: Disk, monkeypatch) -> Save:
         checkpointer.save("due")
         save = checkpointer._save
         assert save is not None
-        assert save.wait(30)
+        assert save.wait(60)
     return save
 
 

@@ -49,7 +49,7 @@ def test_a_third_process_prints_it(trained):
         [sys.executable, "-m", "shoestring.training.digest", str(file), str(checkpoint)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     digest = weights_sha256(training.model.state_dict())
     assert answer.stdout.splitlines() == [f"{digest}  {file}", f"{digest}  {checkpoint}"]

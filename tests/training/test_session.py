@@ -78,20 +78,18 @@ def test_the_first_heartbeat_comes_with_the_resume(spooled):
     assert spooled.heartbeat()["step"] == spooled.heartbeat()["resumed_step"] == 7
 
 
-def test_heartbeats_are_rate_limited_and_cheap(spooled):
+def test_heartbeats_are_rate_limited_and_cheap(spooled, monkeypatch):
     session = spooled.session()
     session.resumed(0)
     session.step(1)
     written = (spooled.folder / spool.HEARTBEAT).stat().st_mtime_ns
     session.want()
-    began = time.perf_counter()
-    done = 0
-    while time.perf_counter() - began < 0.1:  # well within one LOOK_S, on any machine
-        for _ in range(100):
-            done += 1
-            session.step(done, loss=1.0)
-            session.want()
-    cost_s = (time.perf_counter() - began) / done
+    monkeypatch.setattr(sessions, "LOOK_S", 3600.0)  # on a machine that stands still, 0.2 s may pass in here
+    began = time.process_time()
+    for done in range(1, 10_001):
+        session.step(done, loss=1.0)
+        session.want()
+    cost_s = (time.process_time() - began) / 10_000
     assert (spooled.folder / spool.HEARTBEAT).stat().st_mtime_ns == written
     assert cost_s < 20e-6
 
@@ -210,5 +208,5 @@ def test_no_journal_and_an_empty_journal_differ(spooled):
 
 def test_attaching_needs_no_torch():
     code = "import sys; from shoestring.training import attach; attach(); print('torch' in sys.modules)"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert answer.stdout.strip() == "False", answer.stderr

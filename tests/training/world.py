@@ -29,7 +29,7 @@ def run(size: int, kind: str, *, folder: Path, steps: int, stop_at: int | None =
     for process in processes:
         process.start()
     for process in processes:
-        process.join(90)
+        process.join(120)
     codes = [process.exitcode for process in processes]
     for process in processes:
         process.kill()
@@ -39,7 +39,7 @@ def run(size: int, kind: str, *, folder: Path, steps: int, stop_at: int | None =
 def _process(rank: int, size: int, kind: str, folder: Path, steps: int, stop_at: int | None) -> None:
     torch.set_num_threads(1)
     store = dist.FileStore(str(folder / "store"), size)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=timedelta(seconds=60))
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=timedelta(seconds=120))
     try:
         train(rank, size, kind, folder=folder, steps=steps, stop_at=stop_at)
     except SystemExit as left:

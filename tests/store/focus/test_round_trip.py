@@ -29,7 +29,7 @@ def toolkit(*arguments):
         [sys.executable, "-m", "focus_data_toolkit", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
