@@ -11,6 +11,7 @@ from shoestring.domain import codec
 from shoestring.domain.facts import Fact, Intended, RunSubmitted
 from shoestring.domain.fleet import Launch, Reason
 from shoestring.domain.offer import Market, Offer, Price
+from shoestring.domain.run import MeterTotals, Observation, Outcome
 from shoestring.domain.workload import DataSpec, Residency, Steps, Workload
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -84,3 +85,14 @@ def test_kinds_are_read_as_they_were_written() -> None:
 def test_other_shapes_are_refused_in_words(kind: Any, data: object, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         codec.from_json(kind, data)
+
+
+def test_an_observation_of_an_older_journal_knows_no_machine_and_no_devices() -> None:
+    seen = Observation(attempt_id="a", outcome=Outcome.RUNNING, meter=MeterTotals(cpu_s=1.0), machine="box")
+    data = codec.to_json(seen)
+    assert codec.from_json(Observation, data) == seen
+    del data["machine"], data["meter"]["devices"]
+    old = codec.from_json(Observation, data)
+    assert (old.machine, old.meter.devices) == (None, None)
+    devices = codec.to_json(MeterTotals(devices=("GPU-a",)))
+    assert codec.from_json(MeterTotals, devices).devices == ("GPU-a",)

@@ -1,5 +1,6 @@
 """An owned machine's two prices, and that what is unknown stays unknown."""
 
+import socket
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from shoestring.domain.errors import BadInput
 from shoestring.domain.offer import Market
 from shoestring.executors.book import InstanceBook
-from shoestring.executors.local import MachineFile, OwnedMachine, load_machine, owned_cost
+from shoestring.executors.local import MachineFile, OwnedMachine, load_machine, owned_cost, this_machine
 
 KNOWN = MachineFile(capex_usd=20_000, power_w=500, electricity_usd_per_kwh=0.2)
 
@@ -92,3 +93,15 @@ def test_a_wrong_machine_file_is_refused_with_its_key(tmp_path: Path, text: str,
 def test_a_machine_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"nowhere\.yaml"):
         load_machine(tmp_path / "nowhere.yaml")
+
+
+def test_everybody_here_agrees_on_the_machines_name_and_its_secret_is_not_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "machine-id"
+    file.write_text("0123456789abcdef\n")
+    name = this_machine(file)
+
+    assert name == this_machine(file) and "0123456789abcdef" not in name
+    file.write_text("another\n")
+    assert this_machine(file) != name
+    assert this_machine(tmp_path / "nowhere").startswith(socket.gethostname())
+    assert OwnedMachine(machine=KNOWN).machine_id == this_machine()

@@ -100,3 +100,19 @@ def test_a_sensor_that_one_node_lacks_is_unknown_for_all() -> None:
     assert total is not None and (total.sampled_s, total.cpu_s, total.energy_j) == (3.0, 3.5, None)
     assert total.energy_kind is None, "what is not known was not measured"
     assert meter_of([]) is None
+
+
+def test_devices_of_a_gang_are_those_of_all_its_nodes() -> None:
+    def devices(*held: object) -> object:
+        told = meter_of([{"sampled_s": 1.0, "devices": names} for names in held])
+        assert told is not None
+        return told.devices
+
+    assert devices(("GPU-b",), ("GPU-a", "GPU-b")) == ("GPU-a", "GPU-b")
+    assert devices((), ()) == () and devices(("GPU-a",), None) is None
+
+
+def test_the_machine_is_what_the_order_says_and_older_orders_say_none() -> None:
+    order = {"nodes": 1, "machine": "box/1"}
+    assert observation_of("run-1", order, InstanceBook(launched=1.0), [], (), CLOCK).machine == "box/1"
+    assert observation_of("run-1", {"nodes": 1}, InstanceBook(launched=1.0), [], (), CLOCK).machine is None

@@ -39,6 +39,9 @@ class Sensors:
     def sample(self):
         return self.gpu
 
+    def devices(self):
+        return () if self.gpu is None else ("GPU-a",)
+
     def after(self, seconds, cpu_s=0.0):
         self.now += seconds
         self.cpu_s += cpu_s
@@ -204,6 +207,11 @@ class FakeNvml:
             raise self.NVMLError("not found")
         return uuid
 
+    def nvmlDeviceGetUUID(self, handle):
+        if self.devices[handle].get("nameless"):
+            raise self.NVMLError("not supported")
+        return handle
+
     def _get(self, handle, name):
         if name not in self.devices[handle]:
             raise self.NVMLError("not supported")
@@ -252,3 +260,22 @@ def test_a_job_that_sees_no_gpu_has_none(visible):
 
 def test_a_driver_that_is_not_loaded_is_no_gpu():
     assert Nvml(FakeNvml(DEVICES, broken=True), {}).sample() is None
+
+
+@pytest.mark.parametrize(
+    ("visible", "devices"),
+    [("1", ("GPU-b",)), (None, ("GPU-a", "GPU-b", "MIG-c")), ("MIG-c", ("MIG-c",)), ("-1", ())],
+)
+def test_the_devices_of_a_job_are_named_by_their_uuids(visible, devices):
+    env = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert Nvml(FakeNvml(DEVICES), env).devices() == devices
+
+
+def test_devices_that_a_driver_does_not_name_are_unknown_and_no_driver_is_no_device():
+    assert Nvml(FakeNvml({"GPU-a": {"nameless": True}}), {}).devices() is None
+    assert Nvml(FakeNvml(DEVICES, broken=True), {}).devices() == ()
+
+
+def test_the_meter_tells_the_jobs_devices():
+    sensors = Sensors(gpu=GpuSample(utilization=0.5, memory_bytes=1, energy_j=None, power_w=None))
+    assert sensors.meter.totals().devices == ("GPU-a",)

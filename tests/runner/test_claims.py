@@ -296,6 +296,16 @@ def test_values_of_the_wrong_kind_in_the_runners_own_files_are_not_there(folder)
     assert seen.meter["cpu_s"] is None and seen.meter["energy_kind"] is None and seen.meter["busy_s"] == 3
 
 
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [(["GPU-a", "GPU\x1b[31m"], ("GPU-a", "GPU [31m")), ([], ()), (None, None), ("GPU-a", None), ([1], None),
+     (["x"] * 5_000, None)],
+)  # fmt: skip
+def test_devices_are_names_or_not_known(folder, told, read):
+    (folder / names.METER).write_bytes(seal({"at": NOW, "devices": told}))
+    assert SpoolReader(folder, now=lambda: NOW).read().meter["devices"] == read
+
+
 def test_reading_again_costs_only_what_is_new(folder):
     reading(folder, *(span(i / 100, (i + 1) / 100, step_from=i, step_to=i + 1) for i in range(20_000)))
     began = time.process_time()

@@ -16,6 +16,7 @@ class Charge:
         id: made of usage id, part, price and rule version; deriving twice gives the same id.
         amount_usd: in the ledger's step (1e-12).
         seconds: billable seconds in it; None where time is not the measure.
+        fraction: of the machine that these are seconds of, on average; below 1 where runs shared one.
     """
 
     id: str
@@ -28,4 +29,5 @@ class Charge:
     amount_usd: Decimal
     price: Price
     seconds: float | None = None
+    fraction: float = 1.0
     rule_version: int = 1

@@ -117,6 +117,7 @@ class MeterTotals:
 
     Attributes:
         energy_kind: ``measured`` (RAPL, NVML), ``estimate`` (utilization x typical power) or None.
+        devices: names (UUIDs) of the accelerators that the job can use; empty where there are none.
         busy_s, idle_s: seconds in which the job's processes did, did not, use CPU or accelerator.
     """
 
@@ -133,6 +134,7 @@ class MeterTotals:
     energy_kind: str | None = None
     busy_s: float | None = None
     idle_s: float | None = None
+    devices: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +181,7 @@ class Observation:
         checkpoints, restores, spans: everything this attempt has done, oldest first.
         nodes_lost: parts of a gang that went while the rest stayed, oldest first; engines that take a gang
             back whole never say so.
+        machine: which machine it is, where instances may share one and the engine knows; None otherwise.
         interrupted: True when the provider ended the instance (matters for first-hour-free rules).
     """
 
@@ -198,6 +201,7 @@ class Observation:
     interrupted: bool = False
     exit: Exit | None = None
     detail: str = ""
+    machine: str | None = None
 
     @property
     def nodes_missing(self) -> int:

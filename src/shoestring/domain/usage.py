@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 
 from shoestring.domain.offer import BillingRule, Market
 from shoestring.domain.run import NodesLost, PriceSpan
@@ -40,6 +41,22 @@ class PartSpan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MachineShare:
+    """A stretch of time in which others held the same machine, and the part of it that this use is charged.
+
+    Attributes:
+        basis: what the part is measured by. held, of: how much of it this use had, and all together.
+    """
+
+    start: datetime
+    end: datetime
+    fraction: Fraction
+    basis: str
+    held: float
+    of: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRecord:
     """One line of use, with the prices that were in force while it was used.
 
@@ -51,6 +68,8 @@ class UsageRecord:
         nodes_lost: of them, those that were gone for a time and not billed in it.
         interrupted: the provider ended it (first-hour-free rules).
         final: False while the use still grows.
+        machine: which it was, where the engine knows; devices: names of the accelerators held, None if unknown.
+        shares: when others held the machine too; outside of them it is charged whole.
     """
 
     id: str
@@ -74,3 +93,6 @@ class UsageRecord:
     final: bool = True
     accelerator: str | None = None
     accelerator_count: float = 0
+    machine: str | None = None
+    devices: tuple[str, ...] | None = None
+    shares: tuple[MachineShare, ...] = ()

@@ -5,6 +5,8 @@ loaded   = [capex x (1 - salvage) x CRF(rate, years) + upkeep] / (8760 x utiliza
 CRF      = r / (1 - (1 + r)^-n)          the capital recovery factor; 1/n at a rate of 0
 """
 
+import hashlib
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -78,6 +80,19 @@ def load_machine(path: Path | None) -> MachineFile:
         ) from None
 
 
+def this_machine(machine_id: Path = Path("/etc/machine-id")) -> str:
+    """A name that all processes of this machine agree on, and hardly another machine has.
+
+    The host's name for people, and a digest of what systemd keeps for programs (its own text is not to be shown
+    around). In containers both are the container's: two on one machine are told apart, and charged apart.
+    """
+    try:
+        installed = machine_id.read_bytes()
+    except OSError:
+        installed = b""
+    return f"{socket.gethostname()}/{hashlib.sha256(b'shoestring' + installed).hexdigest()[:12]}"
+
+
 def owned_cost(machine: MachineFile) -> OwnedCost | None:
     """Marginal and loaded $/h; None unless power, electricity price and capital cost are all known.
 
@@ -113,6 +128,11 @@ class OwnedMachine:
     machine: MachineFile
     clock: MarketClock = REAL_TIME
     name: str = "local"
+
+    @property
+    def machine_id(self) -> str:
+        """Every instance is on this machine, beside the others."""
+        return this_machine()
 
     def capabilities(self) -> Capabilities:
         return Capabilities(tokens=True, gang=True, accounting=True)

@@ -38,6 +38,11 @@ class Neighbor(Protocol):
     @property
     def clock(self) -> MarketClock: ...
 
+    @property
+    def machine_id(self) -> str | None:
+        """Which machine its instances share; None where each is a machine of its own."""
+        ...
+
     def offers(self, real: float) -> tuple[Offer, ...]: ...
 
     def admit(self, spec: JobSpec, real: float, alive: int) -> Terms:

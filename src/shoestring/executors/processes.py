@@ -164,7 +164,8 @@ class ProcessExecutor:
         except NoCapacity as error:
             self._commit(folder, REFUSED, {"why": str(error)})
             return
-        self._commit(folder, ORDER, order_for(spec, terms, now, self.clock.scale))
+        order = order_for(spec, terms, now, self.clock.scale)
+        self._commit(folder, ORDER, order | {"machine": self._neighbor.machine_id})
 
     @staticmethod
     def _awaits_its_host(folder: Path) -> bool:

@@ -58,6 +58,7 @@ def observation_of(
         meter=meter_of([r.meter for r in readings if r.meter is not None]),
         price_spans=price_spans,
         interrupted=book.why == "interrupted",
+        machine=order.get("machine"),
         exit=None if book.terminated is None else _exit(order, book, readings, clock),
         detail=f"{first.suspicious} implausible claims by the job were dropped" if first.suspicious else "",
     )
@@ -74,10 +75,13 @@ def meter_of(lines: Sequence[Mapping[str, Any]]) -> MeterTotals | None:
 
     kinds = {str(line["energy_kind"]) for line in lines if line.get("energy_kind") is not None}
     kind = None if total("energy_j") is None else "estimate" if "estimate" in kinds else "measured"
-    names = [f for f in MeterTotals.__slots__ if f not in ("energy_kind", "sampled_s")]
+    names = [f for f in MeterTotals.__slots__ if f not in ("energy_kind", "sampled_s", "devices")]
+    held = [line.get("devices") for line in lines]
+    devices = None if None in held else tuple(sorted({name for names in held for name in names or ()}))
     return MeterTotals(
         sampled_s=max(float(line.get("sampled_s") or 0.0) for line in lines),
         energy_kind=kind,
+        devices=devices,
         **{name: total(name) for name in names},
     )
 

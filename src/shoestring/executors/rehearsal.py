@@ -78,6 +78,11 @@ class RehearsalMarket:
         traces = {name: _trace(name, zone, self.market) for name, zone in self.market.zones.items()}
         object.__setattr__(self, "traces", traces)
 
+    @property
+    def machine_id(self) -> None:
+        """Each instance is a machine of its own on this market."""
+        return None
+
     def capabilities(self) -> Capabilities:
         return Capabilities(tokens=True, notice_s=self.market.notice_s, gang=True, accounting=True)
 

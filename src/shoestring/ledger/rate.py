@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from hashlib import sha256
 
 from shoestring.domain.charge import Charge
@@ -68,6 +69,11 @@ def billable_micros(record: UsageRecord) -> int:
     return -(-max(used, least) // step) * step
 
 
+def billed_until(record: UsageRecord) -> datetime:
+    """The end of the time that is billed, rounded up as the offer's billing has it."""
+    return record.start + billable_micros(record) * MICROSECOND
+
+
 def is_free(record: UsageRecord) -> bool:
     """Whether the provider took the instance back so early that it charges nothing."""
     free_s = record.billing.free_if_interrupted_within_s
@@ -85,15 +91,21 @@ class _Slice:
     start: datetime
     end: datetime
     instances: int
+    fraction: Fraction
 
     @property
-    def micros(self) -> int:
+    def lived(self) -> int:
         """Microseconds of all instances together."""
         return self.instances * ((self.end - self.start) // MICROSECOND)
 
+    @property
+    def micros(self) -> Fraction:
+        """The same, of those that are charged: a machine shared with others is charged in part."""
+        return self.lived * self.fraction
+
 
 def _rate_compute(record: UsageRecord, rule_version: int) -> tuple[Charge, ...]:
-    billed_end = record.start + billable_micros(record) * MICROSECOND
+    billed_end = billed_until(record)
     parts = record.parts or (PartSpan(part=CostPart.COMPUTE, start=record.start, end=record.end),)
     if billed_end > record.end:
         parts = (*parts, PartSpan(part=CostPart.IDLE, start=record.end, end=billed_end))
@@ -104,7 +116,8 @@ def _rate_compute(record: UsageRecord, rule_version: int) -> tuple[Charge, ...]:
         running, booked = Decimal(0), money(0)
         for piece in slices:
             # Rounding the running total, not each piece: the pieces then sum to the rounded total exactly.
-            running += 0 if free else _known(piece.price, record) * piece.micros
+            micros = Decimal(piece.micros.numerator) / Decimal(piece.micros.denominator)
+            running += 0 if free else _known(piece.price, record) * micros
             total = money(running / MICROS_PER_HOUR)
             amounts.append(total - booked)
             booked = total
@@ -123,6 +136,7 @@ def _slices(
             next_step="give the offer a price with its source and date",
         )
     edges = [edge for n in record.nodes_lost for edge in (n.start, n.end) if edge is not None]
+    edges += [edge for share in record.shares for edge in (share.start, share.end)]
     for part in parts:
         at = part.start
         while at < part.end:
@@ -130,7 +144,9 @@ def _slices(
             until = min(part.end, starts[index]) if index < len(starts) else part.end
             until = min([until, *(edge for edge in edges if at < edge)])
             gone = sum(n.count for n in record.nodes_lost if n.start <= at and (n.end is None or at < n.end))
-            yield _Slice(part.part, ordered[index - 1].price, at, until, record.instances - gone)
+            here = (s.fraction for s in record.shares if s.start <= at < s.end)
+            fraction = next(here, Fraction(1))
+            yield _Slice(part.part, ordered[index - 1].price, at, until, record.instances - gone, fraction)
             at = until
 
 
@@ -152,11 +168,17 @@ def _grouped(
             end=max(piece.end for piece, _ in members),
             amount_usd=sum((amount for _, amount in members), money(0)),
             price=price,
-            seconds=billed * sum(piece.micros for piece, _ in members) / MICROS_PER_SECOND,
+            seconds=billed * float(sum(piece.micros for piece, _ in members) / MICROS_PER_SECOND),
+            fraction=_mean_fraction([piece for piece, _ in members]),
             rule_version=rule_version,
         )
         for (part, price), members in groups.items()
     )
+
+
+def _mean_fraction(pieces: list[_Slice]) -> float:
+    lived = sum(piece.lived for piece in pieces)
+    return float(sum(piece.micros for piece in pieces) / lived) if lived else 1.0
 
 
 def _rate_quantity(

@@ -1,6 +1,6 @@
 """The receipt: one cost for a run over all its attempts, in disjoint parts, against a named baseline."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +23,7 @@ from shoestring.ledger.data_prices import NO_DATA_PRICES, DataPrices
 from shoestring.ledger.history import Move, RunHistory, history_of
 from shoestring.ledger.provenance import Energy, PriceSource, energy_of, price_sources_of
 from shoestring.ledger.rate import Rated, billable_micros, rate_all
+from shoestring.ledger.side_by_side import Stay
 from shoestring.ledger.spend import spend_of
 from shoestring.ledger.usage import first_step, kept_steps, usage_of_run
 
@@ -110,13 +111,19 @@ class Receipt:
 
 
 def receipt(
-    facts: Iterable[Fact], run_id: str, *, now: datetime, prices: DataPrices = NO_DATA_PRICES
+    facts: Iterable[Fact],
+    run_id: str,
+    *,
+    now: datetime,
+    prices: DataPrices = NO_DATA_PRICES,
+    neighbors: Sequence[Stay] = (),
 ) -> Receipt:
     """The receipt of a run, from its facts alone; folding them again gives the same.
 
     Args:
         now: up to when a run that is not over has been used; later for storage of a suspended one.
         prices: storage and egress; what it does not name stays unrated.
+        neighbors: stays of other runs on machines that this one may have shared.
 
     Raises:
         NotFound: the facts know no such run.
@@ -131,6 +138,7 @@ def receipt(
         nodes=nodes,
         keep_last=keep_last,
         prices=prices,
+        neighbors=neighbors,
     )
     rated = rate_all(usage)
     cost = cost_of(rated)

@@ -1,6 +1,7 @@
 """From attempts, as executors observed them, to usage records: compute, egress, storage."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from shoestring.domain.units import GIB, seconds_between
 from shoestring.domain.usage import UsageKind, UsageRecord
 from shoestring.ledger.data_prices import NO_DATA_PRICES, DataPrices
 from shoestring.ledger.parts import parts_of
+from shoestring.ledger.side_by_side import Stay, shares_of, stays_of
 
 SECOND = Decimal("0.000001")  # quantities are kept to the microsecond
 
@@ -22,6 +24,7 @@ def usage_of_run(
     nodes: int = 1,
     keep_last: int = 2,
     prices: DataPrices = NO_DATA_PRICES,
+    neighbors: Sequence[Stay] = (),
 ) -> tuple[UsageRecord, ...]:
     """Everything a run has used so far, each use once, in the order of its attempts.
 
@@ -30,6 +33,7 @@ def usage_of_run(
         state: decides what of the last attempt's work is kept.
         nodes: machines of the gang; each is billed.
         keep_last: how many checkpoints are kept; an older one is gone once that many newer ones are durable.
+        neighbors: stays of other runs; where they held the same machine, each is charged its part of it.
     """
     ordered = sorted(attempts, key=lambda a: (a.number, a.id))
     kept = kept_steps(ordered, state)
@@ -40,8 +44,21 @@ def usage_of_run(
         if compute is not None:
             records.append(compute)
         records += egress_of(attempt, written_by, prices=prices)
+    records = _sharing(records, neighbors)
     records += storage_of(ordered, until=until, keep_last=keep_last, prices=prices)
     return tuple(records)
+
+
+def _sharing(records: list[UsageRecord], neighbors: Sequence[Stay]) -> list[UsageRecord]:
+    """With what each machine was shared by: other runs, and other attempts of this one."""
+    own = {stay.attempt_id: stay for stay in stays_of(records)}
+    everybody = (*own.values(), *neighbors)
+    return [
+        replace(record, shares=shares_of(own[record.attempt_id], everybody))
+        if record.kind is UsageKind.COMPUTE and record.attempt_id in own
+        else record
+        for record in records
+    ]
 
 
 def usage_of(
@@ -120,7 +137,7 @@ def compute_of(
         run_id=attempt.run_id,
         attempt_id=attempt.id,
         kind=UsageKind.COMPUTE,
-        resource_id=attempt.token,
+        resource_id=seen.machine or attempt.token,
         provider=offer.provider,
         region=offer.region,
         zone=offer.zone,
@@ -137,6 +154,8 @@ def compute_of(
         final=seen.outcome is Outcome.ENDED,
         accelerator=offer.accelerator,
         accelerator_count=offer.accelerator_count,
+        machine=seen.machine,
+        devices=None if seen.meter is None else seen.meter.devices,
     )
 
 

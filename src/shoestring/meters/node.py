@@ -36,6 +36,7 @@ class NodeMeter:
     open_nvml: Callable[[], Nvml] = Nvml
     cpus: Callable[[], int] = usable_cpus
     _nvml: Nvml | None = None
+    _devices: tuple[str, ...] | None = None
     _started: float | None = None
     _last: float = 0.0
     _cpu_s: float = 0.0
@@ -52,6 +53,7 @@ class NodeMeter:
         """Look at every sensor; the totals since the first look. May take as long as a driver lets it wait."""
         if self._nvml is None:
             self._nvml = self.open_nvml()
+            self._devices = self._nvml.devices()
         now, use, gpu = self.monotonic(), self.tree.use(), self._nvml.sample()
         if self._started is None:
             self._started = self._last = now
@@ -72,6 +74,7 @@ class NodeMeter:
             energy_kind=kind,
             busy_s=self._busy_s,
             idle_s=self._idle_s,
+            devices=self._devices,
         )
 
     def _divide(self, step: float, cpu_step: float, gpu: GpuSample | None) -> None:

@@ -46,6 +46,13 @@ class Nvml:
     def present(self) -> bool:
         return bool(self._handles)
 
+    def devices(self) -> tuple[str, ...] | None:
+        """Their UUIDs; empty without GPUs, None where a driver does not tell them."""
+        try:
+            return tuple(str(self._library.nvmlDeviceGetUUID(handle)) for handle in self._handles)
+        except self._library.NVMLError:
+            return None
+
     def sample(self) -> GpuSample | None:
         """One look; None without GPUs."""
         nvml = self._library

@@ -16,6 +16,7 @@ from shoestring.training.spool import open_plain, read_json, read_sealed, unseal
 
 CHUNK_BYTES = 4 << 20
 EVENT_BYTES = 256 << 20  # of events are read; three months of spans
+MOST_DEVICES = 1024  # of one node
 TAILS_BYTES = (8 << 10, 4 << 20)  # of the meter are read: its newest line says all
 EXIT_KINDS = frozenset({"done", "failed", "saved", "hung", "out_of_time", "killed"})
 PHASES = frozenset({"preparing", "setup", "running", "stopping", "ended"})
@@ -168,10 +169,23 @@ def _meter(path: Path) -> Mapping[str, Any] | None:
             break
     if newest is None or number(newest.get("at")) is None:
         return None
-    figures = {name: number(newest.get(name)) for name in MeterTotals.__slots__ if name != "energy_kind"}
+    told = [name for name in MeterTotals.__slots__ if name not in ("energy_kind", "devices")]
+    figures = {name: number(newest.get(name)) for name in told}
     whole = {name: int(v) if v is not None and name.endswith("_bytes") else v for name, v in figures.items()}
     kind = newest.get("energy_kind")
-    return {"at": newest["at"], **whole, "energy_kind": kind if kind in ("measured", "estimate") else None}
+    return {
+        "at": newest["at"],
+        **whole,
+        "energy_kind": kind if kind in ("measured", "estimate") else None,
+        "devices": _devices(newest.get("devices")),
+    }
+
+
+def _devices(told: object) -> tuple[str, ...] | None:
+    """Names of devices, if that is what they are."""
+    if not isinstance(told, list) or len(told) > MOST_DEVICES:
+        return None
+    return tuple(plain(name, 100) for name in told) if all(isinstance(n, str) for n in told) else None
 
 
 def _notice(data: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

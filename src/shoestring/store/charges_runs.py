@@ -39,6 +39,7 @@ PRICING_CATEGORY = {
     Market.OWNED: "Other",
 }
 SOURCE = "shoestring/"
+RATIO_PLACES = 12
 MARKET = {Market.SPOT: "spot", Market.ON_DEMAND: "on_demand", Market.OWNED: "owned"}
 
 
@@ -152,10 +153,12 @@ def _row(
 ) -> dict[str, Any]:
     _, _, unit, _ = SERVICE[record.kind]
     compute = record.kind is UsageKind.COMPUTE
-    share = _share(charge, record) if compute else None
+    whole_node = meter is not None and meter.energy_kind == "measured"
+    share = _share(charge, record, whole_node=whole_node) if compute else None
     return {
         **_costs(charge, record, offer, list_usd_per_hour),
         **_service(charge, record, offer),
+        **_sharing(charge, record, offer),
         "ChargeDescription": f"{charge.part.value} of attempt {record.attempt_id} "
         f"at {charge.price.usd_per_hour} USD per {unit.removesuffix('s')}",
         "Tags": _tags(paid.labels, paid.run_id),
@@ -171,6 +174,7 @@ def _row(
         "x_AcceleratorType": offer.accelerator,
         "x_AcceleratorCount": float(offer.accelerator_count) if compute else None,
         "x_AcceleratorSeconds": (charge.seconds or 0.0) * offer.accelerator_count if compute else None,
+        "x_Devices": None if record.devices is None else json.dumps(record.devices),
         "x_Utilization": _utilization(meter) if compute else None,
         "x_EnergyKwh": None
         if share is None or meter is None or meter.energy_j is None
@@ -225,6 +229,20 @@ def _costs(
     }
 
 
+def _sharing(charge: Charge, record: UsageRecord, offer: Offer) -> dict[str, Any]:
+    """How a machine was shared by the runs on it, in FOCUS's words; nothing where it was held alone."""
+    shared = record.kind is UsageKind.COMPUTE and charge.fraction < 1
+    bases = sorted({share.basis for share in record.shares})
+    element = {"AllocatedRatio": round(charge.fraction, RATIO_PLACES), "UsageUnit": " or ".join(bases)}
+    return {
+        "AllocatedMethodId": "machine held by several runs" if shared else None,
+        "AllocatedMethodDetails": json.dumps({"Elements": [element]}) if shared else None,
+        "AllocatedResourceId": record.attempt_id if shared else None,
+        "AllocatedResourceName": record.attempt_id if shared else None,
+        "AllocatedTags": json.dumps({"run": record.run_id}) if shared else None,
+    }
+
+
 def _service(charge: Charge, record: UsageRecord, offer: Offer) -> dict[str, Any]:
     """What was used, of whom and where."""
     category, subcategory, _, _ = SERVICE[record.kind]
@@ -258,15 +276,20 @@ def _carbon(kwh: float | None, factor: GridFactor | None) -> dict[str, Any]:
     }
 
 
-def _share(charge: Charge, record: UsageRecord) -> float:
+def _share(charge: Charge, record: UsageRecord, *, whole_node: bool) -> float:
     """This charge's share of its attempt's held time: what its energy is split by.
 
     Seconds that billing only rounds up use no energy, so idle counts what was lived through.
+
+    Args:
+        whole_node: the energy is that of all who were on the machine, as counters measure it.
     """
     held_s = (record.end - record.start).total_seconds()
     if held_s <= 0:
         return 0.0
     seconds = (charge.seconds or 0.0) / record.instances
+    if not whole_node and charge.fraction > 0:
+        seconds /= charge.fraction  # an estimate is of the job's own work, whoever ran beside it
     if charge.part is CostPart.IDLE:
         lived = [p for p in record.parts if p.part is CostPart.IDLE]
         seconds = min(seconds, sum((p.end - p.start).total_seconds() for p in lived))

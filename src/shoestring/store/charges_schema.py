@@ -28,6 +28,7 @@ OWN_COLUMNS = {
     "x_AcceleratorType": "VARCHAR",
     "x_AcceleratorCount": "DOUBLE",
     "x_AcceleratorSeconds": "DOUBLE",
+    "x_Devices": "VARCHAR",  # names of the accelerators held, as a JSON list; None if nobody said
     "x_Utilization": "DOUBLE",  # 0..1; None if nothing measured it
     "x_EnergyKwh": "DOUBLE",
     "x_CarbonKg": "DOUBLE",  # CO2e; None where the energy, the grid or its PUE is unknown

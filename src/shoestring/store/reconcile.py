@@ -96,7 +96,8 @@ def _runs_sql(store: ChargeStore, metered: Sequence[Part]) -> str:
     """Each attempt's machine, the time it was held, its labels and metered compute."""
     return f"""select x_RunId as run_id, ResourceId as resource, min(ChargePeriodStart) as began,
         max(ChargePeriodEnd) as ended, sum(EffectiveCost) as usd, {_any_labels()}
-      from {store.rows_sql(metered)} where x_UsageId like '%/compute' group by x_RunId, ResourceId"""
+      from {store.rows_sql(metered)} where x_UsageId like '%/compute'
+      group by x_RunId, x_AttemptId, ResourceId"""
 
 
 def _match(change: Change, engine: Any) -> list[Part]:

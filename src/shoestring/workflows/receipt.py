@@ -1,6 +1,7 @@
 """`shoestring receipt`: a journal and a run id in, the receipt out, as a value and as JSON."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from shoestring.ledger.baseline import BaselineCost
 from shoestring.ledger.data_prices import NO_DATA_PRICES, DataPrices
 from shoestring.ledger.provenance import utilization_of
 from shoestring.ledger.receipt import BILLED, AttemptLine, Cost, Receipt, receipt
+from shoestring.ledger.side_by_side import Stay
 from shoestring.policies.lateness import lateness
 from shoestring.ports import Journal
 from shoestring.store.charges_manifest import Manifest
@@ -19,15 +21,23 @@ from shoestring.store.charges_runs import source_of_run
 
 
 def receipt_of(
-    journal: Journal, run_id: str, *, now: datetime, prices: DataPrices = NO_DATA_PRICES
+    journal: Journal,
+    run_id: str,
+    *,
+    now: datetime,
+    prices: DataPrices = NO_DATA_PRICES,
+    neighbors: Sequence[Stay] = (),
 ) -> Receipt:
     """The receipt of a run as its journal tells it until ``now`` (in the fleet's clock).
+
+    Args:
+        neighbors: stays of other runs on machines that this one may have shared.
 
     Raises:
         NotFound: the journal has no such run.
     """
     facts = (entry.fact for entry in journal.read() if not isinstance(entry.fact, MarketSeen))
-    paid = receipt(facts, run_id, now=now, prices=prices)
+    paid = receipt(facts, run_id, now=now, prices=prices, neighbors=neighbors)
     if paid.in_time is not False:
         return paid
     return replace(paid, lateness=lateness((entry.fact for entry in journal.read()), run_id, now))
@@ -47,6 +57,29 @@ def with_bill(paid: Receipt, manifest: Manifest) -> Receipt:
     if found is None:
         return paid
     return replace(paid, basis=BILLED, billed_usd=Decimal(found["billed_usd"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedMachine:
+    """That a run shared its machines with others. ``fraction``: charged to it, of the hours that it held them."""
+
+    machine: str
+    fraction: float
+    basis: str
+
+
+def shared_machine(paid: Receipt) -> SharedMachine | None:
+    """How far a run's machines were its own; None where they were so all the time, or nobody knows them."""
+    shared = [record for record in paid.usage if record.shares]
+    if not shared:
+        return None
+    charged = sum(c.seconds or 0.0 for c in paid.charges)
+    held = sum((c.seconds or 0.0) / c.fraction for c in paid.charges if c.fraction > 0)
+    return SharedMachine(
+        machine=", ".join(sorted({record.machine or "" for record in shared})),
+        fraction=charged / held if held > 0 else 1.0,
+        basis=", ".join(sorted({share.basis for record in shared for share in record.shares})),
+    )
 
 
 def receipt_json(paid: Receipt) -> dict[str, Any]:
@@ -95,6 +128,7 @@ def receipt_json(paid: Receipt) -> dict[str, Any]:
         "energy_kwh": energy.kwh,
         "energy_kind": energy.kind,
         "energy_covered": energy.covered,
+        "shared_machine": None if (shared := shared_machine(paid)) is None else asdict(shared),
         "utilization": utilization_of(line.attempt for line in paid.attempts),
         "storage_usd_per_day": _usd(paid.storage_usd_per_day),
         "price_sources": [

@@ -17,8 +17,10 @@ from shoestring.domain.text import printable
 from shoestring.domain.units import describe_duration
 from shoestring.domain.usage import CostPart
 from shoestring.ledger.receipt import AttemptLine, Cost, Receipt
+from shoestring.ledger.side_by_side import stays_of
+from shoestring.store.charges_stays import booked_stays
 from shoestring.workflows.levers import verdict_json, verdict_of
-from shoestring.workflows.receipt import receipt_json, receipt_of, with_bill
+from shoestring.workflows.receipt import receipt_json, receipt_of, shared_machine, with_bill
 
 BAR_WIDTH = 48
 PARTS = {
@@ -42,6 +44,11 @@ def command(
     doors = open_doors(site)
     paid = receipt_of(doors.journal, site.run_id, now=doors.clock.now(), prices=doors.data_prices)
     ledger = open_ledger(None)
+    machines = {stay.machine for stay in stays_of(paid.usage)}
+    if neighbors := [s for s in booked_stays(ledger, machines) if s.run_id != site.run_id]:
+        paid = receipt_of(
+            doors.journal, site.run_id, now=doors.clock.now(), prices=doors.data_prices, neighbors=neighbors
+        )
     paid = with_bill(paid, ledger.manifest())
     lever = verdict_of(ledger, site.run_id)
     if as_json:
@@ -59,6 +66,11 @@ def show(paid: Receipt, out: Console) -> None:
     _cost(paid.cost, out)
     if paid.billed_usd is not None:
         out.print(Text(f"  the provider's bill for the compute says {usd(_float(paid.billed_usd))}", "bold"))
+    if (shared := shared_machine(paid)) is not None:
+        told = (
+            f"  {shared.fraction:.0%} of {shared.machine} is its own: others ran beside it ({shared.basis})"
+        )
+        out.print(Text(printable(told), "dim"))
     if paid.unrated:
         kinds = ", ".join(sorted({u.kind.value for u in paid.unrated}))
         out.print(
