@@ -4,10 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 EXTRAS := .venv-extras
-PIP    := pip install --quiet --disable-pip-version-check
+# What is imported is compiled then; compiling all that is installed takes as long as installing it.
+PIP    := pip install --quiet --disable-pip-version-check --no-compile
+# One more than the cores of a small machine: tests of real processes wait a good part of their time.
+WORKERS ?= 3
 CODE   := src tests bench examples scripts
 
-.PHONY: venv demo test test-extras check format bench soak coverage mutants clean
+.PHONY: venv venv-extras demo test test-extras check format bench soak coverage mutants clean
 
 venv: $(STAMP)
 
@@ -20,10 +23,12 @@ demo: venv
 	$(BIN)/python examples/demo.py
 
 test: venv
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 # Callbacks and experiment trackers need an environment of their own: large, and with other pins.
-test-extras: $(EXTRAS)/.installed
+venv-extras: $(EXTRAS)/.installed
+
+test-extras: venv-extras
 	$(EXTRAS)/bin/pytest -m extras tests/extras
 
 $(EXTRAS)/.installed: pyproject.toml constraints.txt constraints-extras.txt

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -81,7 +82,14 @@ def test_children_of_any_thread_are_seen_however_they_are_found(monkeypatch):
     assert len(by_threads) >= 2 and by_threads.index(pids[0]) < len(by_threads) - 1, "parents come first"
 
 
-def test_disk_traffic_counts_once_whoever_wrote_and_whoever_waited(tmp_path):
+@pytest.fixture
+def disk_path():
+    """A folder on a disk, where there is one: tests' own folders may lie in memory."""
+    with tempfile.TemporaryDirectory(prefix="shoestring-") as folder:
+        yield Path(folder)
+
+
+def test_disk_traffic_counts_once_whoever_wrote_and_whoever_waited(disk_path):
     write = "dd if=/dev/zero of={0} bs=1M count={1} conv=fsync 2>/dev/null"
     script = f"""
 {write.format("a", 4)}
@@ -89,7 +97,7 @@ bash -c "bash -c '{write.format("b", 2)}'; true"; true
 (setsid bash -c '{write.format("c", 1)}; touch done' &)
 while ! test -e done; do sleep 0.02; done
 """
-    meter = metered(tmp_path, script, workdir=str(tmp_path))
+    meter = metered(disk_path, script, workdir=str(disk_path))
     if not meter["disk_written_bytes"]:
         pytest.skip("this file system counts no writes (tmpfs)")
 

@@ -67,7 +67,6 @@ def bill(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.timeout(300)  # about twenty calls of the command line, three trainings among them
 def test_from_three_runs_and_a_bill_to_costs_budget_savings_report_and_focus(shell: Shell) -> None:
     rehearsed(shell, "words", "nlp", 60)
     rehearsed(shell, "ears", "vision", 40)
