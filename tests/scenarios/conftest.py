@@ -98,11 +98,11 @@ class Shell:
         return path
 
     def processes(self) -> list[psutil.Process]:
-        """Everything alive that carries this home in its arguments or environment."""
+        """Everything alive that carries this home in its arguments or environment; ``info`` has its words."""
         found = []
-        for process in psutil.process_iter():
+        for process in psutil.process_iter(["cmdline"]):
             try:
-                marks = [*process.cmdline(), process.environ().get("SHOESTRING_SPOOL", "")]
+                marks = [*(process.info["cmdline"] or ()), process.environ().get("SHOESTRING_SPOOL", "")]
             except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
                 continue
             if any(str(self.folder) in mark for mark in marks):
@@ -113,7 +113,7 @@ class Shell:
         """Nothing of this home lives on; what has just done its work may take a moment to end."""
         end = time.monotonic() + LONGEST_S
         while left := self.processes():
-            assert time.monotonic() < end, [" ".join(process.cmdline()) for process in left]
+            assert time.monotonic() < end, [" ".join(process.info["cmdline"]) for process in left]
             time.sleep(0.05)
 
 

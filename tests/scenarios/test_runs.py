@@ -83,7 +83,7 @@ def test_a_run_whose_supervisor_is_killed_trains_on_and_is_adopted(shell: Shell)
     job = shell.job(env={"STEPS": "120", "GATE": str(gate)})
     run = shell.json("run", str(job), "--detach")["run_id"]
     shell.until(lambda row: (row["step"] or 0) > 10, run)
-    supervisors = [p for p in shell.processes() if "shoestring.app.supervise" in p.cmdline()]
+    supervisors = [p for p in shell.processes() if "shoestring.app.supervise" in p.info["cmdline"]]
     assert len(supervisors) == 1
     os.kill(supervisors[0].pid, signal.SIGKILL)
     supervisors[0].wait(60)
@@ -158,7 +158,7 @@ def test_a_canary_in_variables_is_in_no_file_log_argument_or_output(shell: Shell
     job = shell.job(env=env, secrets={"API_KEY": f"s-{canary}"})
     run = shell.json("run", str(job), "--detach")["run_id"]
     shell.until(lambda row: (row["step"] or 0) > 2, run)
-    arguments = [" ".join(p.cmdline()) for p in shell.processes()]
+    arguments = [" ".join(p.info["cmdline"]) for p in shell.processes()]
     gate.touch()
     shell.until(lambda row: row["state"] == "succeeded", run)
     said = [
