@@ -4,8 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 EXTRAS := .venv-extras
-# What is imported is compiled then; compiling all that is installed takes as long as installing it.
-PIP    := pip install --quiet --disable-pip-version-check --no-compile
+PIP    := pip install --quiet --disable-pip-version-check
 # One more than the cores of a small machine: tests of real processes wait a good part of their time.
 WORKERS ?= 3
 CODE   := src tests bench examples scripts
@@ -25,7 +24,8 @@ demo: venv
 test: venv
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-# Callbacks and experiment trackers need an environment of their own: large, and with other pins.
+# Callbacks and experiment trackers need an environment of their own: large, and with other pins. What is imported
+# is compiled then: to compile all of it takes as long as to install it.
 venv-extras: $(EXTRAS)/.installed
 
 test-extras: venv-extras
@@ -33,7 +33,7 @@ test-extras: venv-extras
 
 $(EXTRAS)/.installed: pyproject.toml constraints.txt constraints-extras.txt
 	$(PYTHON) -m venv $(EXTRAS)
-	$(EXTRAS)/bin/$(PIP) -c constraints.txt -c constraints-extras.txt -e '.[transformers,lightning,mlflow,wandb,ledger,aws]' mlflow pytest pytest-timeout hypothesis
+	$(EXTRAS)/bin/$(PIP) --no-compile -c constraints.txt -c constraints-extras.txt -e '.[transformers,lightning,mlflow,wandb,ledger,aws]' mlflow pytest pytest-timeout hypothesis
 	touch $@
 
 check: venv

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.extras, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.extras, pytest.mark.timeout(600)]
 mlflow = pytest.importorskip("mlflow", reason="make test-extras")
 pytest.importorskip("duckdb", reason="make test-extras")
 
 from tests.scenarios.conftest import Shell, shell  # noqa: E402, F401
 
-UP_WITHIN_S = 120
+UP_WITHIN_S = 240
 # Linux tells the server to end when this process does, however that comes about (prctl, PR_SET_PDEATHSIG).
 ENDS_WITH_US = """import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGTERM)
