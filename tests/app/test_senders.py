@@ -4,12 +4,13 @@ import json
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
+from shoestring.app import senders
 from shoestring.app.senders import TRIES, by_apprise, by_email, by_webhook
 from shoestring.domain.errors import BadInput, ShoestringError
 from shoestring.workflows.notices import Notice
@@ -100,6 +101,79 @@ def test_a_failure_never_shows_the_secret_in_the_address() -> None:
         with pytest.raises(BadInput) as refused:
             by_webhook(url, TOLD)
         assert "s3cr3t" not in str(refused.value)
+
+
+class Rude(socketserver.StreamRequestHandler):
+    """Answers whatever it is told to, and counts how often it was asked."""
+
+    reply: bytes = b""
+    drips = False
+    asked = 0
+
+    def handle(self) -> None:
+        type(self).asked += 1
+        self.request.settimeout(5)
+        while self.rfile.readline().strip():
+            pass
+        with suppress(OSError):
+            self.wfile.write(self.reply)
+            while self.drips:
+                self.wfile.write(b"x")
+                threading.Event().wait(0.01)
+
+
+def rude(reply: bytes, *, drips: bool = False) -> tuple[type[Rude], socketserver.ThreadingTCPServer]:
+    handler = type("Asked", (Rude,), {"reply": reply, "drips": drips, "asked": 0})
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads, server.block_on_close = True, False
+    return handler, server
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"no http at all\r\n\r\n",
+        b"HTTP/1.1 200 " + b"x" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1_000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 9999999999 OK\r\n\r\n",
+        b"\x00" * 1_000,
+        b"",
+    ],
+)
+def test_a_reply_that_is_none_is_a_failure_in_words(reply: bytes) -> None:
+    handler, server = rude(reply)
+    with (
+        serving(server) as port,
+        pytest.raises(ShoestringError, match="was not reached in 3 tries") as failed,
+    ):
+        by_webhook(f"http://127.0.0.1:{port}/s3cr3t", TOLD, sleep=lambda s: None)
+    assert handler.asked == TRIES and "s3cr3t" not in str(failed.value)
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "to", ["/elsewhere", "file:///etc/passwd", "http://127.0.0.1:9/", "ftp://127.0.0.1/x"]
+)
+def test_a_webhook_that_sends_us_elsewhere_has_not_been_told(code: int, to: str) -> None:
+    handler, server = rude(f"HTTP/1.1 {code} Moved\r\nLocation: {to}\r\n\r\n".encode())
+    with serving(server) as port, pytest.raises(ShoestringError, match=f"answered {code}"):
+        by_webhook(f"http://127.0.0.1:{port}/hook", TOLD, sleep=lambda s: None)
+    assert handler.asked == 1
+
+
+def test_a_body_without_end_is_not_waited_for() -> None:
+    _, server = rude(b"HTTP/1.1 200 OK\r\n\r\n", drips=True)
+    with serving(server) as port:
+        by_webhook(f"http://127.0.0.1:{port}/hook", TOLD)
+
+
+def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(senders, "WHOLE_S", 0.1)
+    handler, server = rude(b"HTTP/1.1 200 ", drips=True)
+    with serving(server) as port, pytest.raises(ShoestringError, match="TimeoutError"):
+        by_webhook(f"http://127.0.0.1:{port}/hook", TOLD, sleep=lambda s: None)
+    assert handler.asked == TRIES
 
 
 def test_an_email_arrives_whole() -> None:

@@ -8,11 +8,13 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.message import EmailMessage
+from unittest.mock import patch
 
 import pytest
 
 pytest.importorskip("duckdb")
 
+import duckdb
 import yaml
 
 from shoestring.app import senders
@@ -187,3 +189,63 @@ def test_a_bomb_costs_its_own_import_at_most(tmp_path):
         else:
             assert done.delivery.rows_stored == 0, name
         assert billed(store) == 10, name
+
+
+def parquet(path, rows, columns):
+    """Rows of a bill that take next to nothing in the file, whatever they take when they are read."""
+    with duckdb.connect() as engine:
+        engine.execute(
+            f"""copy (select timestamp '2026-01-01' as BillingPeriodStart, timestamp '2026-01-02' as ChargePeriodStart,
+                  timestamp '2026-01-02' as ChargePeriodEnd, 'Usage' as ChargeCategory, 1.0 as BilledCost,
+                  1.0 as EffectiveCost, 'USD' as BillingCurrency, 'x' as BillingAccountId, {columns}
+                from range({rows})) to '{path}' (format parquet, compression zstd)"""
+        )
+    return path
+
+
+BOMBS = {  # name -> rows, columns, what is said of it; None: it is no more than a bill with long words
+    "rows": (2_000_000, "'EC2' as ServiceName", "rows in"),
+    "tags": (2_048, "'{\"team\": \"' || repeat('A', 2000000) || '\"}' as Tags", "more memory is needed"),
+    "words": (1_000, "repeat('A', 2000000) as ServiceName", None),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_small_file_that_is_gigabytes_when_it_is_read_costs_its_own_import_at_most(tmp_path, name):
+    rows, columns, said = BOMBS[name]
+    bomb = parquet(tmp_path / "bomb.parquet", rows, columns)
+    assert bomb.stat().st_size < 100_000
+    home = tmp_path / "home"
+    with patch.dict(os.environ, {"SHOESTRING_HOME": str(home)}):
+        done = subprocess.run(
+            [sys.executable, "-c", CAPPED, "bills", "import", str(bomb)], capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
+    if said is None:
+        assert done.returncode == 0, done.stderr
+        return
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+    assert not ChargeStore(home / "ledger").manifest().parts
+
+
+# Address space is what the system caps; the engine's own threads and buffers have their part of it.
+CAPPED = (
+    "import resource; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)); "
+    "from shoestring.app.cli import main; main()"
+)
+
+
+def test_a_cell_of_a_hundred_megabytes_costs_its_own_row(tmp_path):
+    store, path = ChargeStore(tmp_path / "ledger"), tmp_path / "bill.csv"
+    write(path, [focus(), focus(ServiceName="HUGE"), focus()])
+    head, _, tail = path.read_bytes().partition(b"HUGE")
+    with path.open("wb") as file:
+        file.write(head + b'"')
+        for _ in range(100):
+            file.write(b"A" * 1_000_000)
+        file.write(b'"' + tail)
+    done = bring_in(store, [path], now=NOW, user="ann")
+    assert (done.delivery.rows_stored, done.delivery.rows_quarantined) == (2, 1)
+    assert billed(store) == 20
+    kept = store.folder / done.delivery.quarantine
+    assert kept.stat().st_size < 5_000_000, "what is kept of it is bounded, too"

@@ -1,8 +1,10 @@
 """Ways to reach people: a webhook, e-mail, and whatever apprise knows. Addresses may hold secrets: no error or
 log shows more of one than its host."""
 
+import http.client
 import json
 import smtplib
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +16,7 @@ from shoestring.domain.errors import BadInput, ShoestringError
 from shoestring.workflows.notices import Notice
 
 TIMEOUT_S, TRIES, PAUSE_S = 10.0, 3, 1.0
+WHOLE_S = 30.0  # one try, however slowly the other side drips its answer
 Sleep = Callable[[float], None]
 
 
@@ -34,11 +37,13 @@ def by_webhook(url: str, notices: Sequence[Notice], *, sleep: Sleep = time.sleep
         url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}, method="POST"
     )
 
-    def post() -> None:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310
+    opener = urllib.request.build_opener(_Stay)
+
+    def post() -> None:  # the reply's body is never read, however long it is
+        with opener.open(request, timeout=TIMEOUT_S):
             pass
 
-    _tried(post, f"the webhook at {parts.hostname}", sleep)
+    _tried(lambda: _within(WHOLE_S, post), f"the webhook at {parts.hostname}", sleep)
 
 
 def by_email(
@@ -88,6 +93,32 @@ def by_apprise(url: str, notices: Sequence[Notice]) -> None:
         )
 
 
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows nobody elsewhere: a POST would arrive there as a GET without what it had to say, and count as told."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def _within(seconds: float, act: Callable[[], None]) -> None:
+    """Act, for so long at most. Raises what it raises, or TimeoutError; it is left to itself then."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            act()
+        except (OSError, http.client.HTTPException) as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="webhook", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError
+    if failed:
+        raise failed[0]
+
+
 def _text(notices: Sequence[Notice]) -> str:
     return "\n".join(notice.text for notice in notices)
 
@@ -101,7 +132,7 @@ def _tried(act: Callable[[], None], what: str, sleep: Sleep) -> None:
             if error.code < 500 and error.code != 429:
                 raise ShoestringError(f"{what} answered {error.code}") from None
             why = f"answered {error.code}"
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, smtplib.SMTPException, http.client.HTTPException) as error:
             why = type(error).__name__
         if left:
             sleep(PAUSE_S)

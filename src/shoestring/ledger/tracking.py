@@ -1,8 +1,10 @@
 """What an experiment tracker is told about a run's money, and what it tells about a run's work."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TypeVar
 
 from shoestring.domain.usage import CostPart
 from shoestring.ledger.receipt import Receipt
@@ -16,6 +18,9 @@ ADDITIVE = (
     "cost_usd", "lost_work_usd", "checkpoint_usd", "idle_usd",
     "saving_usd", "saving_low_usd", "saving_high_usd", "energy_kwh", "carbon_kg",
 )  # fmt: skip
+NAME_MOST, TEXT_MOST = 250, 6_000  # MLflow's own bounds of names and params
+VALUES_MOST = 5_000
+T = TypeVar("T")
 PER_UNIT = ("epoch", "million_samples", "million_tokens")
 
 
@@ -36,6 +41,19 @@ class TrackedRun:
     metrics: Mapping[str, float] = field(default_factory=dict)
     told: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def bounded(told: Mapping[str, T]) -> dict[str, T]:
+    """What a tracker told, as far as trackers themselves go: others write there, too, and we keep what we read.
+
+    Longer names and texts are left out rather than cut: half a value is another value.
+    """
+    fitting = (
+        (name, value)
+        for name, value in told.items()
+        if len(name) <= NAME_MOST and (not isinstance(value, str) or len(value) <= TEXT_MOST)
+    )
+    return dict(itertools.islice(fitting, VALUES_MOST))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

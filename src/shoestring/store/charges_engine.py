@@ -66,6 +66,11 @@ def explain_engine_error(error: Exception, doing: str) -> ShoestringError:
     text = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
     if re.search(r"no space left|disk (is )?full|could not write|Cannot write", text, re.IGNORECASE):
         return ShoestringError(f"{doing}: {text}", next_step="free some disk space; the ledger is as it was")
+    if text.startswith("Out of Memory"):
+        return BadInput(
+            f"{doing}: more memory is needed than the {MEMORY_LIMIT} that it may use, as by cells of megabytes",
+            next_step="look at the file's longest cells, or split it; the ledger is as it was",
+        )
     return BadInput(f"{doing}: {text}")
 
 

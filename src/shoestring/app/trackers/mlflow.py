@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from shoestring.domain.errors import BadInput, ShoestringError
 from shoestring.ledger.receipt import Receipt
-from shoestring.ledger.tracking import PREFIX, RUN_ID_TAG, TrackedRun
+from shoestring.ledger.tracking import PREFIX, RUN_ID_TAG, TrackedRun, bounded
 
-PAGE = 1000
+PAGE, PAGES_MOST = 1000, 10_000
 PARENT = "mlflow.parentRunId"
 OURS = "shoestring."
 SIGN_IN = re.compile(r"//[^/\s]*@")  # user and password in an address, which errors of the client repeat
@@ -127,21 +127,27 @@ class MLflow:
 
 
 def _pages(search: Callable[..., Any], **words: Any) -> Iterator[Any]:
-    token = None
-    while True:
+    """Everything that a search finds. Raises ShoestringError where a server goes round in a circle."""
+    token, seen = None, set[str]()
+    for _ in range(PAGES_MOST):
         page = search(max_results=PAGE, page_token=token, **words)
         yield from page
         token = page.token
         if not token:
             return
+        if token in seen:
+            break
+        seen.add(token)
+    raise ShoestringError("MLflow: its list of runs has no end", next_step="ask whoever keeps the server")
 
 
 def _tracked(run_id: str, run: Any) -> TrackedRun:
+    metrics = bounded(run.data.metrics)
     return TrackedRun(
         run_id=run_id,
         tracked_id=run.info.run_id,
-        params=dict(run.data.params),
-        metrics={n: v for n, v in run.data.metrics.items() if not n.startswith(PREFIX) and math.isfinite(v)},
+        params=bounded(run.data.params),
+        metrics={n: v for n, v in metrics.items() if not n.startswith(PREFIX) and math.isfinite(v)},
         told={n.removeprefix(PREFIX): v for n, v in run.data.metrics.items() if n.startswith(PREFIX)},
         tags={n: text for n, text in run.data.tags.items() if n.startswith(OURS)},
     )

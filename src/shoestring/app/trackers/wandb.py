@@ -8,7 +8,7 @@ from typing import Any
 
 from shoestring.domain.errors import BadInput, ShoestringError
 from shoestring.ledger.receipt import Receipt
-from shoestring.ledger.tracking import PREFIX, RUN_ID_TAG, TrackedRun
+from shoestring.ledger.tracking import PREFIX, RUN_ID_TAG, TrackedRun, bounded
 from shoestring.workflows.trackers import Tracker
 
 TAG = "shoestring:"
@@ -174,8 +174,8 @@ def _tracked(run_id: str, run: Any) -> TrackedRun:
     return TrackedRun(
         run_id=run_id,
         tracked_id=run.id,
-        params={str(n): str(v) for n, v in run.config.items() if n != CONFIG},
-        metrics={n: v for n, v in summary.items() if not n.startswith((PREFIX, "_"))},
+        params=bounded({str(n): str(v) for n, v in run.config.items() if n != CONFIG}),
+        metrics=bounded({n: v for n, v in summary.items() if not n.startswith((PREFIX, "_"))}),
         told={n.removeprefix(PREFIX): v for n, v in summary.items() if n.startswith(PREFIX)},
         tags={RUN_ID_TAG: run_id, **(ours if isinstance(ours, dict) else {})},
     )

@@ -15,6 +15,7 @@ from shoestring.store.focus.model import columns
 
 DEPTH = 6  # of objects within objects
 COLUMNS_MOST = 2_000
+ROWS_ALWAYS_FINE, ROWS_PER_BYTE = 1_000_000, 4  # of Parquet; a bill's row takes 10 bytes and more
 DOCUMENT_MOST = 256_000_000  # bytes of one JSON document; JSON lines may be longer
 SEPARATOR = "\x1e"  # a control character, which JSON never holds as it is
 # Objects whose keys are the user's, not the sender's.
@@ -22,6 +23,20 @@ FREE_KEYS = frozenset(plain(c.name) for c in columns().values() if c.type == "JS
     *("labels", "propertieslabels", "propertiesannotations", "projectlabels", "annotations"),
     *("resourcetags", "costcategory", "product", "discount", "xdiscounts", "xcostcategories"),
 }
+
+
+def check_parquet(engine: Any, path: Path) -> None:
+    """Refuse a file whose rows could not all say something. Raises BadInput.
+
+    A row of a bill takes bytes, however well it is compressed; rows that are all the same take next to none.
+    """
+    (rows,) = engine.execute(f"select sum(num_rows) from parquet_file_metadata({literal(path)})").fetchone()
+    size = path.stat().st_size
+    if rows is not None and rows > ROWS_ALWAYS_FINE and rows > ROWS_PER_BYTE * size:
+        raise BadInput(
+            f"{path}: {rows:,} rows in {size:,} bytes: they can't say what was paid for what",
+            next_step="fetch the file again, or ask its sender",
+        )
 
 
 def parquet_source(engine: Any, table: str) -> tuple[tuple[str, ...], str]:

@@ -15,7 +15,14 @@ from typing import Any
 from shoestring.domain.errors import BadInput
 from shoestring.store.bills.encodings import READ_BY_ENGINE, as_utf8, encoding_of
 from shoestring.store.bills.format import distinct
-from shoestring.store.bills.nested import DOCUMENT_MOST, json_source, names_of, parquet_source, write_lines
+from shoestring.store.bills.nested import (
+    DOCUMENT_MOST,
+    check_parquet,
+    json_source,
+    names_of,
+    parquet_source,
+    write_lines,
+)
 from shoestring.store.charges_engine import literal
 
 HEAD = 256 * 1024
@@ -89,6 +96,7 @@ def open_source(
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
     if magic == b"PAR1":
+        check_parquet(engine, path)
         header, sql = parquet_source(engine, f"read_parquet({literal(path)})")
         return Source(path=path, sha256=sha256, header=header, sql=sql, rejects=None)
     text = _Text.of(path, scratch / sha256, packed=magic[:2] == b"\x1f\x8b", encoding=encoding)
