@@ -108,3 +108,55 @@ def test_a_file_without_a_header_is_refused(tmp_path):
     bill.write_text("1,2,3\n4,5,6\n")
     with pytest.raises(BadInput):
         draft_of(bill)
+
+
+DRAFTED = {
+    "net beside gross": (
+        "Period,Namespace,SKU,Usage,Rate (USD),Subtotal (USD),Discount (USD),Net (USD)\n"
+        '2026-01,ml,gpu-h100,1000,4.76,"4,760.00",-476.00,"4,284.00"\n',
+        Decimal(4284),
+    ),
+    "cost before and after": (
+        "Start,End,VM ID,GPU Minutes,Price per GPU Minute,Gross Cost,Commitment Discount,Net Cost,Currency\n"
+        "2026-01-03 00:00,2026-01-03 01:00,vm-1,480,0.065,31.20,-6.20,25.00,USD\n",
+        Decimal(25),
+    ),
+    "no total, seconds by the hour": (
+        "id,timestamp,instance_id,gpu_name,duration_s,rate_per_hr\n"
+        "1,1768003200,77,RTX 4090,7200,1.60\n2,1768010400,77,RTX 4090,1800,1.60\n",
+        Decimal(4),
+    ),
+    "no total, milliseconds": (
+        "instance,usage_ms,usd_per_hour,start_ms\ni-1,5400000,2.5,1768003200000\n",
+        Decimal("3.75"),
+    ),
+    "no total, tabs": (
+        "Resource name\tMachine type\tHours\tHourly rate\tStart\nnb\tA100\t3\t$3.18\tJan 1, 2026 10:00 AM\n",
+        Decimal("9.54"),
+    ),
+    "in German": (
+        "Beginn;Ende;Dienst;Menge;Einheit;Einzelpreis;Betrag;Währung;Projekt\n"
+        "01.01.2026;02.01.2026;H200;24;Stunden;3,50;84,00;EUR;llm\n"
+        "02.01.2026;03.01.2026;H200;24;Stunden;3,50;1.084,00;EUR;llm\n",
+        Decimal(1168),
+    ),
+    "hours beside a price that is no total": (
+        "pod_id,gpu_type,started_at,stopped_at,billed_hours,cost_per_hr,amount_usd\n"
+        "a,H100,2026-01-01T00:00:00Z,2026-01-01T10:00:00Z,10,23.92,239.20\n",
+        Decimal("239.20"),
+    ),
+    "training by the token": (
+        "date,workspace,model,training_tokens_millions,price_per_million,cost\n25/01/2026,r,Llama,120.5,3.20,385.60\n",
+        Decimal("385.60"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAFTED)
+def test_drafts_tie_out_with_invoices_of_every_kind(tmp_path, name):
+    text, total = DRAFTED[name]
+    bill, plan = tmp_path / "invoice.csv", tmp_path / "map.yaml"
+    bill.write_text(text)
+    plan.write_text(draft_of(bill))
+    done = bring_in(ChargeStore(tmp_path / "ledger"), [bill], mapping=plan, now=NOW, user="ann")
+    assert (sum(done.billed.values()), done.delivery.rows_quarantined) == (total, 0)

@@ -220,6 +220,7 @@ def imported_json(done: Imported, line: str) -> dict[str, Any]:
         ],
         "replaced": [{"period": p.period, "source": p.source, "rows": p.rows} for p in done.replaced],
         "adjusted": [{"period": period, "source": source} for period, source in done.adjusted],
+        "aside": [{"file": path.name, "what": what} for path, what in done.aside],
         "unchanged": [str(path) for path in done.unchanged],
     }
 

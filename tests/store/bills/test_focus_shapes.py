@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("duckdb")
 
+from shoestring.domain.errors import BadInput
 from shoestring.store.bills.tag_texts import tags_json
 from shoestring.store.charges import ChargeStore
 from shoestring.store.charges_engine import connect
@@ -159,3 +160,75 @@ def test_dashed_dates_tell_days_from_months_together(tmp_path):
 )
 def test_what_is_less_than_nothing_is_less_in_every_notation(tmp_path, written):
     assert stored(tmp_path, [focus(BilledCost=written)], "BilledCost") == [(Decimal("-12.5"),)]
+
+
+CONTRACT = {
+    "ContractCommitmentId": "cc-1",
+    "ContractCommitmentPeriodStart": "2026-01-01T00:00:00Z",
+    "ContractCommitmentCost": "100000",
+}
+INVOICE = {
+    "InvoiceDetailId": "d",
+    "InvoiceIssueStatus": "Issued",
+    "BilledCost": "10",
+    "ChargeCategory": "Usage",
+}
+PERIOD = {"BillingPeriodStart": "2026-01-01T00:00:00Z", "BillingPeriodStatus": "Closed"}
+
+
+def test_the_other_datasets_of_a_folder_are_left_aside_by_name(tmp_path):
+    folder = tmp_path / "delivery"
+    folder.mkdir()
+    write(folder / "cost_and_usage.csv", [focus()])
+    for name, row in {"a_contracts": CONTRACT, "invoice": INVOICE, "z_periods": PERIOD}.items():
+        write(folder / f"{name}.csv", [row])
+    (folder / "metadata.json").write_text('{"DataGenerator": "NeoCloud"}')
+    done = bring_in(ChargeStore(tmp_path / "ledger"), [folder], now=NOW, user="ann")
+    assert done.billed == {"USD": 10}
+    assert {path.name: what for path, what in done.aside} == {
+        "a_contracts.csv": "FOCUS Contract Commitment",
+        "invoice.csv": "FOCUS Invoice Detail",
+        "z_periods.csv": "FOCUS Billing Period",
+    }
+
+
+def test_a_dataset_without_charges_alone_is_refused_by_name(tmp_path):
+    with pytest.raises(BadInput, match="FOCUS Contract Commitment holds no charges"):
+        bring_in(ChargeStore(tmp_path / "l"), [write(tmp_path / "c.csv", [CONTRACT])], now=NOW, user="ann")
+
+
+def test_a_title_over_several_lines_stands_above_the_header(tmp_path):
+    bill = write(tmp_path / "bill.csv", [focus()])
+    bill.write_text('"A title,\nwhich goes on",,\nGenerated,2026-02-01\n\n' + bill.read_text())
+    done = bring_in(ChargeStore(tmp_path / "l"), [bill], now=NOW, user="ann")
+    assert done.billed == {"USD": 10}
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_western_bytes_that_are_no_utf8_are_read(tmp_path, encoding):
+    name = "Größe" if encoding == "latin-1" else "Größe – 5 €"
+    bill = write(tmp_path / "bill.csv", [focus(ServiceName=name), focus()], encoding=encoding)
+    store = ChargeStore(tmp_path / "l")
+    done = bring_in(store, [bill], now=NOW, user="ann")
+    assert (done.delivery.rows_stored, done.delivery.rows_quarantined) == (2, 0)
+    with store.connect() as engine:
+        names = engine.execute(f"select ServiceName from {store.rows_sql(store.manifest().parts)}").fetchall()
+    assert (name,) in names
+
+
+@pytest.mark.parametrize("delimiter", ["\x01", "^"])
+def test_rarer_delimiters_are_found(tmp_path, delimiter):
+    bill = write(tmp_path / "bill.csv", [focus()], delimiter=delimiter)
+    assert bring_in(ChargeStore(tmp_path / "l"), [bill], now=NOW, user="ann").billed == {"USD": 10}
+
+
+def test_parquet_with_columns_of_json(tmp_path):
+    bill = tmp_path / "bill.parquet"
+    with connect() as engine:
+        engine.execute(
+            "copy (select 10.0 as BilledCost, 'USD' as BillingCurrency, 'Usage' as ChargeCategory, "
+            "date '2026-01-10' as ChargePeriodStart, cast('{\"team\":\"a\"}' as json) as Tags) "
+            f"to '{bill}' (format parquet)"
+        )
+    done = bring_in(ChargeStore(tmp_path / "l"), [bill], now=NOW, user="ann")
+    assert (done.billed, done.unallocated) == ({"USD": 10}, {"USD": 0})

@@ -89,10 +89,15 @@ def test_a_wrong_encoding_is_explained(store, tmp_path, encoding):
     assert refused.value.next_step
 
 
-def test_a_line_in_another_encoding_is_quarantined_and_can_be_had_again(store, tmp_path):
-    path = write(tmp_path / "bill.csv", TWO, encoding="latin-1")
+def test_a_line_in_another_encoding_than_the_rest_is_quarantined_and_can_be_had_again(store, tmp_path):
+    utf8, latin = (
+        write(tmp_path / f"{encoding}.csv", TWO, encoding=encoding) for encoding in ("utf-8", "latin-1")
+    )
+    path = tmp_path / "bill.csv"
+    path.write_bytes(utf8.read_bytes() + latin.read_bytes().partition(b"\r\n")[2])
     done = bring(store, path)
     assert (done.delivery.rows_quarantined, done.misencoded) == (1, 1)
+    path = latin
     done = bring(store, path, encoding="latin-1", again=True)
     assert (done.delivery.rows_stored, services(store)) == (2, {"Zürich, GPU", "EC2"})
 

@@ -209,6 +209,8 @@ def _tell(store: ChargeStore, done: Imported, line: str, as_json: bool, *, rated
             out.print(
                 Text("  amounts without a currency are in no sum; say it: --currency USD --again", "yellow")
             )
+    for path, what_it_is in done.aside:
+        out.print(Text(f"  left aside: {printable(path.name)} ({what_it_is}: no charges in it)"))
     for part in done.replaced:
         out.print(Text(f"  replaces {part.rows:,} rows of {part.period} from {printable(part.source)}"))
     for period, source in done.adjusted:

@@ -2,42 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import yaml
 
+from shoestring.store.bills.draft_words import COLUMNS, LABELS, NOT, TIMES
 from shoestring.store.bills.format import plain
 
-# What invoices call things, the surest word first: alone, then within a longer name.
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "BilledCost": ("billedcost", "totalcost", "totalamount", "lineamount", "netamount", "amount", "cost", "total",
-                   "charges", "charge", "fee", "usd", "eur"),
-    "ChargePeriodStart": ("chargeperiodstart", "usagestart", "periodstart", "starttime", "startdate", "startedat",
-                          "start", "from", "usagedate", "timestamp", "date", "day", "time"),
-    "ChargePeriodEnd": ("chargeperiodend", "usageend", "periodend", "endtime", "enddate", "endedat", "stoppedat", "end",
-                        "until"),
-    "BillingCurrency": ("billingcurrency", "currencycode", "currency"),
-    "ContractedUnitPrice": ("unitprice", "priceperhour", "hourlyrate", "pricehour", "unitcost", "hourlyprice", "rate"),
-    "ConsumedQuantity": ("consumedquantity", "usagequantity", "quantity", "gpuhours", "hours", "duration", "usage",
-                         "units"),
-    "ConsumedUnit": ("consumedunit", "unitofmeasure", "usageunit", "uom", "unit"),
-    "ResourceId": ("resourceid", "instanceid", "podid", "machineid", "serverid", "vmid", "nodeid", "instancename",
-                   "instance", "pod", "machine", "server", "resource"),
-    "ChargeDescription": ("gputype", "gputypeid", "gpumodel", "instancetype", "machinetype", "flavor", "description",
-                          "item", "sku", "gpu", "product", "type"),
-    "ServiceName": ("servicename", "service", "category"),
-    "RegionId": ("regionid", "region", "location", "datacenter", "zone"),
-    "InvoiceId": ("invoiceid", "invoicenumber", "invoice"),
-    "BillingAccountId": ("billingaccountid", "accountid", "customerid", "organizationid", "account", "customer"),
-}  # fmt: skip
-LABELS: dict[str, tuple[str, ...]] = {
-    "team": ("team", "department", "group"),
-    "project": ("projectname", "project", "workspace"),
-    "experiment": ("experiment",),
-    "run": ("runid", "jobid"),
-    "user": ("useremail", "username", "user", "owner", "email"),
-    "cost_center": ("costcenter", "costcentre"),
-}  # fmt: skip
 WITHIN_LEAST = 4  # letters: shorter words stand in too many others
+DECIMAL_COMMA = re.compile(r"[^\d]*\d{1,3}([. \u00a0]?\d{3})*,\d{1,2}[^\d]*")
+NEEDED = ("BilledCost", "ChargePeriodStart")
 
 
 def draft_map(name: str, header: Sequence[str], first: Mapping[str, str | None]) -> str:
@@ -48,31 +22,75 @@ def draft_map(name: str, header: Sequence[str], first: Mapping[str, str | None])
         first: column -> its text in the first row that has any.
     """
     left = list(header)
-    columns = _guessed(COLUMNS, left)
+    columns: dict[str, Any] = dict(_guessed(COLUMNS, left))
     labels = _guessed(LABELS, left)
+    lasts = _worked_out(columns)
     lines = [
         "# A draft: check each line against the file, then `shoestring bills import FILE --map THIS`.",
         f"name: {_scalar(name)}",
         "# provider: who sends it      # where the file does not say",
     ]
     if "BillingCurrency" not in columns:
-        lines.append("currency: USD                # the file does not say; put the invoice's here")
+        lines.append(
+            f"currency: {_currency(columns)}                # the file does not say; put the invoice's here"
+        )
+    amounts = [first.get(str(columns.get(n))) for n in ("BilledCost", "ListCost", "ContractedUnitPrice")]
+    if any(said is not None and DECIMAL_COMMA.fullmatch(said.strip()) for said in amounts):
+        lines.append("decimal_comma: true          # amounts are written 1.234,56")
     lines.append("columns:                     # FOCUS column: column of the file, or {value: a constant}")
     lines += [
-        f"  # {wanted}: ???              # needed; no column looks like it"
-        for wanted in ("BilledCost", "ChargePeriodStart")
-        if wanted not in columns
+        f"  # {n}: ???              # needed; no column looks like it" for n in NEEDED if n not in columns
     ]
-    lines += [_line(wanted, header_of, first) for wanted, header_of in columns.items()]
+    lines += [_line(wanted, given, first) for wanted, given in columns.items()]
     if "ConsumedQuantity" in columns and "ConsumedUnit" not in columns:
-        hours = "hour" in plain(columns["ConsumedQuantity"])
-        lines.append(f"  ConsumedUnit: {{value: Hours}}{'' if hours else '  # is it?'}")
+        lines.append("  ConsumedUnit: {value: Hours}  # is it?")
+    if lasts:
+        lines.append(f"lasts: {_scalar(lasts)}  # a period ends so long after its start")
     if labels:
         lines.append("labels:")
         lines += [_line(wanted, header_of, first) for wanted, header_of in labels.items()]
     if left:
         lines.append(f"# kept as x_Source_...: {', '.join(_one_line(h) for h in left)}")
     return "\n".join(lines) + "\n"
+
+
+def _worked_out(columns: dict[str, Any]) -> dict[str, str] | None:
+    """What no column says but several do together: the amount, the unit; how long a period lasts (returned)."""
+    if "BilledCost" not in columns and "ListCost" in columns:
+        columns["BilledCost"] = columns.pop(
+            "ListCost"
+        )  # better than nothing; the line shows an example to judge by
+    quantity, rate = columns.get("ConsumedQuantity"), columns.get("ContractedUnitPrice")
+    if quantity is None:
+        return None
+    unit, in_an_hour = _time(quantity)
+    if "BilledCost" not in columns and rate is not None:
+        product: dict[str, Any] = {"product": [quantity, rate]}
+        hourly = re.search("hour|hr|stunde", plain(rate)) is not None
+        if hourly and in_an_hour not in (None, 1):
+            product = {"quotient": [product, in_an_hour]}
+        columns["BilledCost"] = product
+    if "ConsumedUnit" not in columns and unit is not None:
+        if unit == "milliseconds":
+            columns["ConsumedQuantity"] = {"quotient": [quantity, in_an_hour]}
+        columns["ConsumedUnit"] = {"value": "Hours" if unit == "milliseconds" else unit.title()}
+    runs = re.search("duration|runtime|elapsed|uptime", plain(quantity))  # other hours may be of many at once
+    return {unit: quantity} if unit is not None and runs and "ChargePeriodEnd" not in columns else None
+
+
+def _time(header: str) -> tuple[str | None, int | None]:
+    """The unit that a header of a duration names, and how many of it are an hour; None if it names none."""
+    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", header).lower().replace("_", " ")
+    found = (time for pattern, time in TIMES.items() if re.search(rf"\b({pattern})\b", words))
+    return next(found, (None, None))
+
+
+def _currency(columns: Mapping[str, Any]) -> str:
+    """The currency that the amount's header names; dollars if it names none."""
+    named = re.search(
+        r"\b(USD|EUR|GBP|JPY|CHF|CAD|AUD|INR|SGD)\b", str(columns.get("BilledCost", "")).upper()
+    )
+    return "USD" if named is None else named[1]
 
 
 def _guessed(words: Mapping[str, Sequence[str]], left: list[str]) -> dict[str, str]:
@@ -82,26 +100,38 @@ def _guessed(words: Mapping[str, Sequence[str]], left: list[str]) -> dict[str, s
         for wanted, names in words.items():
             if wanted in found:
                 continue
-            hits = (h for word in names for h in left if _like(plain(h), word, whole=whole))
+            hits = (h for word in names for h in left if _like(wanted, _words_of(h), word, whole=whole))
             if (hit := next(hits, None)) is not None:
                 found[wanted] = hit
                 left.remove(hit)
     return {wanted: found[wanted] for wanted in words if wanted in found}
 
 
-def _like(header: str, word: str, *, whole: bool) -> bool:
-    return header == word if whole else len(word) >= WITHIN_LEAST and word in header
+def _words_of(header: str) -> str:
+    """A header without case, punctuation, what stands in brackets, and a currency at its end."""
+    bare = plain(re.sub(r"[(\[].*?[)\]]", "", header)) or plain(header)
+    return re.sub(r"(?<=.)(usd|eur|gbp)$", "", bare)
 
 
-def _line(wanted: str, header: str, first: Mapping[str, str | None]) -> str:
-    said = first.get(header)
+def _like(wanted: str, header: str, word: str, *, whole: bool) -> bool:
+    if whole:
+        return header == word
+    barred = NOT.get(wanted)
+    return len(word) >= WITHIN_LEAST and word in header and (barred is None or not re.search(barred, header))
+
+
+def _line(wanted: str, given: Any, first: Mapping[str, str | None]) -> str:
+    if isinstance(given, dict):
+        beside = "" if "value" in given else "  # worked out: is the rate for all of it?"
+        return f"  {wanted}: {_scalar(given)}{beside}"
+    said = first.get(given)
     beside = "" if said is None else f"  # e.g. {_one_line(said)[:40]}"
-    return f"  {wanted}: {_scalar(header)}{beside}"
+    return f"  {wanted}: {_scalar(given)}{beside}"
 
 
-def _scalar(text: str) -> str:
-    """A text as YAML writes it on one line."""
-    return yaml.safe_dump(text, width=10_000, allow_unicode=True).splitlines()[0]
+def _scalar(value: Any) -> str:
+    """A text, or what is worked out, as YAML writes it on one line."""
+    return yaml.safe_dump(value, width=10_000, allow_unicode=True, default_flow_style=True).splitlines()[0]
 
 
 def _one_line(text: str) -> str:

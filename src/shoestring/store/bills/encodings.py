@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import io
+import re
 from pathlib import Path
 
 from shoestring.domain.errors import BadInput, ShoestringError
@@ -15,11 +16,15 @@ MARKS = (  # the longer marks first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 READ_BY_ENGINE = ("utf-8", "latin-1")
+SEVERAL_BYTES = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+CP1252_ONLY = re.compile(rb"[\x80-\x9f]")  # control characters in Latin-1, quotes and the euro in Windows
 ZEROS = 0.4  # share of zero bytes at every other place that only UTF-16 without a mark has
 
 
 def encoding_of(head: bytes, given: str | None) -> str:
     """The encoding of a text that begins with ``head``: as given, by its mark, by its zero bytes, or UTF-8.
+
+    Western bytes that can't be UTF-8 are Latin-1 or Windows-1252.
 
     Raises:
         BadInput: an encoding that nobody knows was given.
@@ -43,7 +48,16 @@ def encoding_of(head: bytes, given: str | None) -> str:
         return "utf-16-le"
     if some and some[0::2].count(0) > ZEROS * len(some[0::2]):
         return "utf-16-be"
-    return "utf-8"
+    return "utf-8" if _could_be_utf8(head) else ("cp1252" if CP1252_ONLY.search(head) else "latin-1")
+
+
+def _could_be_utf8(head: bytes) -> bool:
+    """Whether it is UTF-8, perhaps with damage: it has letters of several bytes, or none that only others have."""
+    try:
+        head[: max(0, len(head) - 3)].decode()
+    except UnicodeDecodeError as error:
+        return error.start >= len(head) - 6 or SEVERAL_BYTES.search(head) is not None
+    return True
 
 
 def as_utf8(path: Path, encoding: str, *, packed: bool, target: Path) -> Path:

@@ -61,7 +61,7 @@ def _focus(name: str, title: str, needs: str, **fields: str) -> Format:
         fields=_FIELDS | fields,
         words=WORDS,
         tags=("{Tags}", "{x_Tags}", "{x_Labels}"),
-        keeps_all=True,
+        taken=(),
     )
 
 
@@ -70,4 +70,13 @@ FOCUS_PREVIEW = _focus(
     "focus-preview", "FOCUS 1.0-preview", "ChargeCategory ChargeSubcategory", **_SUBCATEGORY_FIELDS
 )
 FOCUS_FIRST = _focus("focus-first", "FOCUS 0.5", "ChargeType")
+# The other datasets of 1.3 and 1.4, which stand beside Cost and Usage: terms and states, no charges of their own.
+BESIDE = tuple(
+    Format(name=name, title=f"FOCUS {title}", needs=frozenset(needs.split()), fields={}, charges=False)
+    for name, title, needs in (
+        ("focus-contracts", "Contract Commitment", "ContractCommitmentId ContractCommitmentPeriodStart"),
+        ("focus-invoices", "Invoice Detail", "InvoiceDetailId InvoiceIssueStatus"),
+        ("focus-periods", "Billing Period", "BillingPeriodStart BillingPeriodStatus"),
+    )
+)
 FOCUS_VIEW = _focus("focus-view", "FOCUS (some of its columns)", "")

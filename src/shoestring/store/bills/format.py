@@ -20,7 +20,9 @@ class Format:
         tag_headers: pattern of columns that hold one tag each; its group is the tag's key.
         label_fields: label -> SQL, where a column says it outright; wins over tags.
         words: column of a closed set -> its words, each with how else it is written, in small letters.
-        keeps_all: columns that others are made of are kept beside them too.
+        charges: whether its files hold charges at all; those that do not are left aside in a delivery that has some.
+        taken: expressions whose columns are not kept beside what is made of them; None: all of them.
+        lasting: SQL of how many seconds a charge's period lasts, where its end is not said.
     """
 
     name: str
@@ -31,7 +33,9 @@ class Format:
     tag_headers: re.Pattern[str] | None = None
     label_fields: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
-    keeps_all: bool = False
+    taken: Sequence[str] | None = None
+    lasting: str = "null"
+    charges: bool = True
 
 
 def plain(header: str) -> str:
@@ -78,7 +82,9 @@ def resolver(header: Sequence[str]) -> Callable[[str], str]:
         there = [c for c in columns if c != "null"]
         return f"coalesce({', '.join(there or columns)})" if len(there) != 1 else there[0]
 
-    return lambda sql: re.sub(r"coalesce\((?:\{[^{}]+\}(?:, )?)+\)|\{[^{}]+\}", chosen, sql)
+    # Digits in braces are how often a pattern repeats: no column.
+    named = re.compile(r"coalesce\((?:\{[^{}]+\}(?:, )?)+\)|\{(?!\d+(?:,\d*)?\})[^{}]+\}")
+    return lambda sql: named.sub(chosen, sql)
 
 
 def in_words_of(sql: str, words: Mapping[str, Sequence[str]]) -> str:

@@ -68,10 +68,17 @@ def import_bills(
     import_id = f"{now:%Y%m%dT%H%M%S}-{stage.name.rpartition('-')[2]}"
     try:
         with explaining(store.folder):
-            sources = _opened(engine, paths, formats, encoding, stage)
+            every = _opened(engine, paths, formats, encoding, stage)
+            sources = [(source, form) for source, form in every if form.charges]
+            aside = tuple((source.path, form.title) for source, form in every if not form.charges)
+            if aside and not sources:
+                raise BadInput(
+                    f"{aside[0][0]}: {aside[0][1]} holds no charges",
+                    next_step="import the Cost and Usage file that it came with",
+                )
             fresh, unchanged = _new_ones(store, sources, again)
             if not fresh:
-                return Imported(delivery=None, unchanged=unchanged)
+                return Imported(delivery=None, unchanged=unchanged, aside=aside)
             if rates:
                 _put_rates(engine, rates)
             reading = _Reading(
@@ -91,7 +98,8 @@ def import_bills(
                 fresh[n] = (best, form)
                 staged.append(path)
             settle_pairs(engine, fresh, staged)
-            return publish(store, engine, stage, fresh, staged, import_id, now, user, unchanged, invoice)
+            done = publish(store, engine, stage, fresh, staged, import_id, now, user, unchanged, invoice)
+            return replace(done, aside=aside)
     except engine_errors() as error:
         raise explain_engine_error(error, "import") from error
     finally:

@@ -72,6 +72,8 @@ def _leaves(name: str, sql: str, kind: Any, depth: int = 0) -> Iterator[tuple[st
         yield name, f"cast(to_json({sql}) as varchar)"
     elif kind.id == "float":
         yield name, f"cast({sql} as varchar)"  # 0.1 as it is written, not as the nearest double of a float
+    elif str(kind) == "JSON":
+        yield name, f"cast({sql} as varchar)"
     else:
         yield name, f"nullif({sql}, '')" if kind.id == "varchar" else sql
 

@@ -30,6 +30,7 @@ class Imported:
         adjusted: (period, source) of closed months whose change was posted as adjustments.
         unallocated: effective cost by currency that names neither team, project nor experiment, credits aside.
         before_credits: effective cost by currency, credits aside.
+        aside: files of the delivery that hold no charges, and what they are.
         misencoded: quarantined lines that are not in the file's encoding.
         billed, effective: sums of the rows that were stored, by currency (``?``: the file names none).
     """
@@ -42,6 +43,7 @@ class Imported:
     unallocated: dict[str, Decimal] = field(default_factory=dict)
     before_credits: dict[str, Decimal] = field(default_factory=dict)
     formats: tuple[str, ...] = ()
+    aside: tuple[tuple[Path, str], ...] = ()
     misencoded: int = 0
     billed: dict[str, Decimal] = field(default_factory=dict)
     effective: dict[str, Decimal] = field(default_factory=dict)

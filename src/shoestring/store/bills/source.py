@@ -27,7 +27,7 @@ from shoestring.store.charges_engine import literal
 
 HEAD = 256 * 1024
 HEADER_WITHIN = 30  # lines before the header that invoices like to write
-DELIMITERS = ",;\t|"
+DELIMITERS = ",;\t|^\x01"
 STRICT = "strict_mode = true"
 NULLS = ("NULL", "null", "")
 # Other words for nothing: looked for in every cell only where a file's beginning has them, which is faster.
@@ -214,7 +214,8 @@ def _find_header(
             first = first or cells
             if len(cells) > 1 and is_header(cells):
                 below = _cells(lines[skip + 1 : None if whole else -1], delimiter)
-                return skip, delimiter, distinct(_as_wide(cells, below))
+                above = csv.reader(lines[:skip])  # the engine counts rows, and one may go over several lines
+                return sum(1 for _ in above), delimiter, distinct(_as_wide(cells, below))
     seen = ", ".join(first[:8]) or "nothing"
     raise BadInput(
         f"{path}: no header of a bill that I know (found: {seen[:200]}{hint(first)})",

@@ -20,7 +20,8 @@ CHECKED = (
 )
 PROBLEM = "x_Problem"
 ODDLY_WRITTEN = "written in a way that takes a longer look"
-OWN_NAMES = (PROBLEM.lower(), "x_found")  # columns of the way here; no bill may have them
+LASTING = "x_Lasting"
+OWN_NAMES = (PROBLEM.lower(), "x_found", LASTING.lower())  # columns of the way here; no bill may have them
 
 
 def tag_keys_sql(source: Source, form: Format, rows: int) -> str | None:
@@ -93,6 +94,7 @@ def staging_sql(
     # Layer upon layer: the engine works an expression out wherever it stands, but a column only once.
     untyped = [f"{sql} as {text[name]}" for name, sql in raw.items()]
     untyped += [f"{ident(header)} as {ident(name)}" for header, name in kept.items()]
+    untyped += [f"{resolver(source.header)(form.lasting)} as {LASTING}"]
     return f"""select {", ".join(outer)} from (
         select *, {found} as x_Found, {_problems(text, plain=plain)} as {PROBLEM} from (
         select *, {", ".join(typed)} from (
@@ -147,8 +149,8 @@ def _kept_headers(source: Source, form: Format, raw: Mapping[str, str]) -> dict[
     """Columns that no FOCUS column is made of, and the names they keep: nothing of a bill is thrown away."""
     spoken_for = {plain(n) for n in STORE_COLUMNS}
     used: set[str] = set(_tag_columns(source, form))
-    if not form.keeps_all:
-        used |= used_headers(source.header, [*form.fields.values(), *form.tags, *form.label_fields.values()])
+    everything = [*form.fields.values(), *form.tags, *form.label_fields.values()]
+    used |= used_headers(source.header, everything if form.taken is None else form.taken)
     kept: dict[str, str] = {}
     taken = {*OWN_NAMES, *(n.lower() for n in STORE_COLUMNS)}
     for header in source.header:
@@ -263,7 +265,8 @@ def _completions(raw: Mapping[str, str], given: Given, *, rated: bool) -> list[s
         "BillingPeriodStart": period,
         "BillingPeriodEnd": f"coalesce({have('BillingPeriodEnd')}, {period} + interval 1 month)",
         "ChargePeriodStart": start,
-        "ChargePeriodEnd": f"coalesce({have('ChargePeriodEnd')}, {start} + interval 1 day)",
+        "ChargePeriodEnd": f"""coalesce({have("ChargePeriodEnd")},
+            {start} + to_microseconds(cast(staged.{LASTING} * 1e6 as bigint)), {start} + interval 1 day)""",
         "x_CostBasis": f"coalesce({have('x_CostBasis')}, 'billed')",
         "x_Market": f"coalesce({have('x_Market')}, {market})",
         "x_Source": f"coalesce({have('x_Source')}, {issuer} || '/' || {account})",

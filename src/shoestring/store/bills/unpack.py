@@ -15,6 +15,7 @@ BILL_FILES = (
     *(".csv", ".csv.gz", ".csv.zst", ".csv.bz2", ".csv.xz", ".csv.zip", ".zip", ".tsv", ".parquet"),
     *(".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
 )
+NO_BILL_NAMES = ("manifest", "metadata", "readme", "schema.", "_schema")  # what tells of bills beside them
 CHUNK = 1 << 20
 TIMES_MOST = 250  # bills shrink to a twentieth or less, hardly ever to a hundredth
 ALWAYS_FINE = 1 << 28  # bytes; a small file may shrink as much as it likes
@@ -35,7 +36,8 @@ def is_bill_name(name: str) -> bool:
     """Not one of the lists of contents that clouds put beside their files, and nothing hidden."""
     last = name.rpartition("/")[2]
     listed = last.lower().endswith(BILL_FILES)
-    return listed and not last.startswith((".", "_")) and "manifest" not in last.lower()
+    about = any(word in last.lower() for word in NO_BILL_NAMES)
+    return listed and not last.startswith((".", "_")) and not about
 
 
 def unpacked(path: Path, engine: Any, scratch: Path) -> list[Path]:

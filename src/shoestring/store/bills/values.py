@@ -12,7 +12,7 @@ CLOCKS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
 SLASHED = ("%m/%d/%y", *(f"%m/%d/%Y{clock}" for clock in CLOCKS), *(f"%m-%d-%Y{clock}" for clock in CLOCKS))
 YEAR_FIRST = (*(f"{day}{clock}" for day in ("%Y/%m/%d", "%Y-%m-%d", "%Y.%m.%d") for clock in CLOCKS),
               *("%Y%m%d", "%Y%m%d%H", "%Y%m%d%H%M%S", "%Y%m%d %H:%M:%S", "%Y%m%dT%H:%M:%S", "%Y%m%dT%H%M%S"),
-              *("%Y-%m", "%Y/%m", "%Y-%m-%d %H", "%Y-%m-%dT%H", "%Y/%m/%dT%H:%M:%S"))  # fmt: skip
+              *("%Y-%m", "%Y/%m", "%Y%m", "%Y-%m-%d %H", "%Y-%m-%dT%H", "%Y/%m/%dT%H:%M:%S"))  # fmt: skip
 DOTTED = ("%d.%m.%y", *(f"%d.%m.%Y{clock}" for clock in CLOCKS))
 NAMED = (*(f"{day}{clock}" for clock in CLOCKS for day in
            ("%d-%b-%y", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d, %Y,", "%B %d, %Y,")),
@@ -156,6 +156,11 @@ def _number(sql: str, *, comma: bool) -> str:
     whole = f"([0-9]+|[0-9]{{1,3}}({thousands}[0-9]{{3}})+)?({decimal}[0-9]*)?([eE][+-]?[0-9]+)?"
     plain_digits = f"replace(regexp_replace({bare}, '{thousands}', '', 'g'), ',', '.')"
     return f"case when regexp_full_match({bare}, '{whole}') then {sign} || {plain_digits} end"
+
+
+def number_sql(sql: str, *, comma: bool) -> str:
+    """SQL of a number, from what people write on invoices; null if it is none."""
+    return f"try_cast({_number(sql, comma=comma)} as decimal(19,9))"
 
 
 def _unmistakable(sql: str) -> str:
