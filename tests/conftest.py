@@ -13,12 +13,9 @@ if not os.environ.get("CI"):
 
 # Begun first, so that no worker is left alone with a long one at the end.
 LONG = (
-    "scenarios/",
-    "faults/test_kills",
-    "faults/test_imports",
-    "store/test_ledger_machine",
-    "store/test_allocation",
-)
+    "scenarios/", "faults/test_kills", "faults/test_imports", "swarm/test_swarm", "policies/test_capacity",
+    "store/test_ledger_machine", "store/test_allocation_machine", "store/test_refusals", "bills/test_crowd",
+)  # fmt: skip
 MEMORY, ROOM = Path("/dev/shm"), 4 << 30
 
 

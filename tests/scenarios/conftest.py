@@ -66,7 +66,7 @@ class Shell:
             if seen(row):
                 return row
             assert time.monotonic() < end, f"not within {LONGEST_S} s; now {row}"
-            time.sleep(0.2)
+            time.sleep(0.5)  # each look is a process of its own, which takes about as long to start
 
     def market(self, **changes: Any) -> Path:
         path = self.folder / "market.yaml"
