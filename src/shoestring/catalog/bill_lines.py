@@ -93,10 +93,30 @@ class Recognizer:
 
     def telling_parts(self) -> tuple[str, str]:
         """Regular expressions (RE2) of what tells hardware in a text: instance types, to be looked for in
-        :func:`plain` texts, and accelerators. Millions of texts shrink to a few parts before they come here."""
+        :func:`plain` texts, and accelerators, whose groups are their count, name and memory in GB. Millions of
+        texts shrink to a few parts before they come here."""
         names = {name for _, name in self._types if len(name) >= SHORTEST_TYPE}
         longest_first = sorted(names, key=lambda name: (-len(name), name))
         return "|".join(map(re.escape, longest_first)), f"(?i){_ACCELERATOR.pattern}"
+
+    def loose_types(self) -> str:
+        """A regular expression (RE2) of instance types in texts as they stand: ``ND96isr H100 v5``, ``p5.48xlarge``."""
+        names = {h.instance_type or "" for (_, name), h in self._types.items() if len(name) >= SHORTEST_TYPE}
+        spelled = {re.sub("[^a-z0-9]+", "[ _.:-]?", name.lower().removeprefix("standard_")) for name in names}
+        return "(?i)" + "|".join(sorted(spelled, key=lambda name: (-len(name), name)))
+
+    def meanings(self) -> dict[str, tuple[str, float]]:
+        """What was found by :meth:`loose_types` or as an accelerator, letters and digits only -> key and count."""
+        found = {
+            name: (h.accelerator, h.count)
+            for (_, name), h in self._types.items()
+            if len(name) >= SHORTEST_TYPE
+        }
+        for name in self._catalog.names.known():
+            for memory in ("", "40gb", "80gb"):
+                if keys := self._catalog.names.keys_of(name + memory) or self._catalog.names.keys_of(name):
+                    found.setdefault(name + memory, (keys[0][0], 1.0))
+        return found
 
     @cached_property
     def _types(self) -> dict[tuple[str, str], Hardware]:

@@ -47,6 +47,10 @@ class Names:
     def __init__(self, keys: tuple[str, ...]) -> None:
         self._keys = {_plain(key): key for key in keys}
 
+    def known(self) -> frozenset[str]:
+        """Every name of this set, in small letters and digits only."""
+        return frozenset((*self._keys, *_ALIASES))
+
     def keys_of(self, name: str) -> tuple[tuple[str, int], ...]:
         """Catalog keys of a name and the devices one of it means (a TPU slice is many); empty if unknown."""
         match = _SLICE.fullmatch(name)

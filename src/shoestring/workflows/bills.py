@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from shoestring.catalog.bill_lines import Recognizer
+from shoestring.catalog.load import embedded
 from shoestring.domain.errors import BadInput, NotFound
 from shoestring.domain.units import cents
+from shoestring.store.bills.accelerators import HardwareWords
 from shoestring.store.bills.known import FORMATS
 from shoestring.store.bills.load import Progress, import_bills
 from shoestring.store.bills.mapped import read_map
@@ -102,8 +106,16 @@ def _bring_in(
         rates=() if rates is None else read_rates(rates),
         again=again,
         invoice=invoice,
+        hardware=_hardware_words(),
         progress=progress,
     )
+
+
+@lru_cache(maxsize=1)
+def _hardware_words() -> HardwareWords:
+    recognizer = Recognizer(embedded())
+    _, chips = recognizer.telling_parts()
+    return HardwareWords(types=recognizer.loose_types(), chips=chips, meanings=recognizer.meanings())
 
 
 def files_of(path: Path) -> list[Path]:

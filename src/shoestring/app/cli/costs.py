@@ -175,11 +175,17 @@ def _use_told(answer: Answer) -> str:
         "kg CO2e": [r.carbon_kg for r in answer.rows],
     }
     known = {name: sum(v for v in values if v is not None) for name, values in sums.items() if any(values)}
-    return "metered or stated: " + ", ".join(f"{v:,.4g} {name}" for name, v in known.items()) if known else ""
+    return (
+        "metered or stated: " + ", ".join(f"{_number(v)} {name}" for name, v in known.items())
+        if known
+        else ""
+    )
 
 
 def _number(value: float | None) -> str:
-    return "?" if value is None else f"{value:,.4g}"
+    if value is None:
+        return "?"
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
 def _dollars(amount: Decimal | None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shoestring.domain.errors import BadInput
+from shoestring.store.bills.accelerators import HardwareWords
 from shoestring.store.bills.azure import AZURE, AZURE_LEGACY
 from shoestring.store.bills.azure_pair import settle_pairs
 from shoestring.store.bills.days import ISO, day_first
@@ -49,6 +50,7 @@ def import_bills(
     rates: Sequence[tuple[str, datetime, Decimal]] = (),
     again: bool = False,
     invoice: Decimal | None = None,
+    hardware: HardwareWords | None = None,
     progress: Progress | None = None,
 ) -> Imported:
     """Import the files of one delivery: together they hold all charges of their periods and sources.
@@ -60,6 +62,7 @@ def import_bills(
         rates: (currency, day, dollars for one unit).
         again: import files even if they were imported before.
         invoice: what the invoice says of them together; kept to tie out with.
+        hardware: what tells accelerators in the texts of lines; None: only columns that name them are read.
 
     Raises:
         BadInput: a file that can't be read, or that an import since then has replaced.
@@ -83,11 +86,14 @@ def import_bills(
                 return Imported(delivery=None, unchanged=unchanged, aside=aside)
             if rates:
                 _put_rates(engine, rates)
+            if hardware is not None:
+                hardware.put(engine)
             reading = _Reading(
                 engine=engine,
                 given=given or Given(),
                 import_id=import_id,
                 rated=bool(rates),
+                hardware=hardware,
                 progress=progress,
             )
             staged = []
@@ -151,6 +157,7 @@ class _Reading:
     given: Given
     import_id: str
     rated: bool
+    hardware: HardwareWords | None
     progress: Progress | None
     plain: bool = True  # until a look at a file shows otherwise
 
@@ -246,7 +253,14 @@ class _Reading:
             self.engine.execute(f"drop table if exists {ident(source.rejects + '_scan')}")
         rates = "rates" if self.rated else None
         sql = staging_sql(
-            source, form, self.given, import_id=self.import_id, rates=rates, keys=keys, plain=plain
+            source,
+            form,
+            self.given,
+            import_id=self.import_id,
+            rates=rates,
+            keys=keys,
+            hardware=self.hardware,
+            plain=plain,
         )
         try:
             run(

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+from shoestring.store.bills.accelerators import COLUMNS as ACCELERATOR_COLUMNS
+from shoestring.store.bills.accelerators import FOUND as FOUND_HARDWARE
+from shoestring.store.bills.accelerators import HardwareWords
 from shoestring.store.bills.format import Format, in_words_of, plain, resolver, used_headers
 from shoestring.store.bills.source import Source
 from shoestring.store.bills.tag_texts import tags_json
@@ -21,7 +24,8 @@ CHECKED = (
 PROBLEM = "x_Problem"
 ODDLY_WRITTEN = "written in a way that takes a longer look"
 LASTING = "x_Lasting"
-OWN_NAMES = (PROBLEM.lower(), "x_found", LASTING.lower())  # columns of the way here; no bill may have them
+# Columns of the way here; no bill may have them.
+OWN_NAMES = (PROBLEM.lower(), "x_found", LASTING.lower(), *FOUND_HARDWARE)
 
 
 def tag_keys_sql(source: Source, form: Format, rows: int) -> str | None:
@@ -71,6 +75,7 @@ def staging_sql(
     import_id: str,
     rates: str | None,
     keys: TagKeys,
+    hardware: HardwareWords | None = None,
     plain: bool = False,
 ) -> str:
     """SQL that reads a source as charges; ``x_Problem`` is null for good rows and says why for bad ones.
@@ -78,6 +83,7 @@ def staging_sql(
     Args:
         plain: read the usual notations only, much faster; a row with any other has the problem `ODDLY_WRITTEN`.
         keys: tag keys to look for.
+        hardware: what tells accelerators in texts, its table made; None: they are not looked for.
         rates: name of a table (currency, day, usd_per_unit) of dated exchange rates; None if there are none.
     """
     raw = raw_expressions(source, form, given)
@@ -88,17 +94,22 @@ def staging_sql(
         for name, sql in text.items()
     ]
     found = f"json_extract_string(Tags, {keys.paths})" if "Tags" in raw else "null"
-    passed = [f"staged.{ident(n)}" for n in (*raw, *kept.values()) if n not in COMPLETED]
+    told = hardware.layers(raw) if hardware is not None else []
+    completed = (*COMPLETED, *(ACCELERATOR_COLUMNS if told else ()))
+    passed = [f"staged.{ident(n)}" for n in (*raw, *kept.values()) if n not in completed]
     outer = [*passed, *_labels(raw, keys), *_completions(raw, given, rated=rates is not None)]
+    if hardware is not None and told:
+        outer += [_stored(sql, name) for name, sql in hardware.values(raw).items()]
     outer += [f"{literal(import_id)} as x_Import", f"staged.{PROBLEM}"]
     # Layer upon layer: the engine works an expression out wherever it stands, but a column only once.
     untyped = [f"{sql} as {text[name]}" for name, sql in raw.items()]
     untyped += [f"{ident(header)} as {ident(name)}" for header, name in kept.items()]
     untyped += [f"{resolver(source.header)(form.lasting)} as {LASTING}"]
-    return f"""select {", ".join(outer)} from (
-        select *, {found} as x_Found, {_problems(text, plain=plain)} as {PROBLEM} from (
-        select *, {", ".join(typed)} from (
-        select {", ".join(untyped)} from {source.sql}))) staged
+    checked = [f"{found} as x_Found", f"{_problems(text, plain=plain)} as {PROBLEM}"]
+    sql = f"select {', '.join(untyped)} from {source.sql}"
+    for layer in (", ".join(typed), ", ".join(checked), *told):
+        sql = f"select *, {layer} from ({sql})"
+    return f"""select {", ".join(outer)} from ({sql}) staged
         {_rate_join(raw, given, rates)}"""
 
 
@@ -272,7 +283,12 @@ def _completions(raw: Mapping[str, str], given: Given, *, rated: bool) -> list[s
         "x_Source": f"coalesce({have('x_Source')}, {issuer} || '/' || {account})",
         "x_UsdPerUnit": f"case when {currency} = 'USD' then 1 else {foreign} end",
     }
-    return [f"cast({sql} as {STORE_COLUMNS[name]}) as {ident(name)}" for name, sql in made.items()]
+    return [_stored(sql, name) for name, sql in made.items()]
+
+
+def _stored(sql: str, name: str) -> str:
+    """SQL of a value as its store column has it."""
+    return f"cast({sql} as {STORE_COLUMNS[name]}) as {ident(name)}"
 
 
 def _labels(raw: Mapping[str, str], keys: TagKeys) -> list[str]:
