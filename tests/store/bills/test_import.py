@@ -60,18 +60,6 @@ def test_the_same_file_twice_changes_nothing(store, tmp_path):
     assert store.manifest() == before
 
 
-def test_a_known_file_under_a_new_name_changes_nothing(store, tmp_path):
-    bill = write(tmp_path / "bill.csv", [focus()])
-    bring(store, bill)
-    before = store.manifest()
-    copy = tmp_path / "copy.csv"
-    copy.write_bytes(bill.read_bytes())
-    again = bring(store, copy)
-    assert again.delivery is None and again.unchanged == (copy,)
-    assert store.manifest() == before
-    assert not list((store.folder / "staging").iterdir())
-
-
 def test_one_file_given_twice_in_a_delivery_counts_once(store, tmp_path):
     bill = write(tmp_path / "bill.csv", [focus()])
     copy = tmp_path / "copy.csv"

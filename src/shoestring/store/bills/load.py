@@ -13,7 +13,6 @@ from shoestring.store.bills.accelerators import HardwareWords
 from shoestring.store.bills.azure import AZURE, AZURE_LEGACY
 from shoestring.store.bills.azure_pair import settle_pairs
 from shoestring.store.bills.days import ISO, day_first
-from shoestring.store.bills.delivered import looks_new, new_ones
 from shoestring.store.bills.format import Format, doubled, nearest, recognize
 from shoestring.store.bills.publish import Imported, publish, torn_lines
 from shoestring.store.bills.source import STRICT, Source, lenient, open_source
@@ -80,8 +79,7 @@ def import_bills(
                     f"{aside[0][0]}: {aside[0][1]} holds no charges",
                     next_step="import the Cost and Usage file that it came with",
                 )
-            unseen = looks_new(store, sources)
-            fresh, unchanged = (list(sources), ()) if unseen else new_ones(store, sources, again)
+            fresh, unchanged = _new_ones(store, sources, again)
             if not fresh:
                 return Imported(delivery=None, unchanged=unchanged, aside=aside)
             if rates:
@@ -105,9 +103,6 @@ def import_bills(
                 )
                 fresh[n] = (best, form)
                 staged.append(path)
-            if unseen and not new_ones(store, sources, again)[0]:
-                names = tuple(source.path for source, _ in sources)
-                return Imported(delivery=None, unchanged=names, aside=aside)
             settle_pairs(engine, fresh, staged)
             done = publish(store, engine, stage, fresh, staged, import_id, now, user, unchanged, invoice)
             return replace(done, aside=aside)
@@ -144,9 +139,29 @@ def _opened(
                 f"{path}: {' and '.join(doubles)} say the same thing: which is meant?",
                 next_step="take one of the columns out, or name the right one with --map (docs/ledger.md)",
             )
-        one = str(path) if len(files) == 1 else source.sha256
-        opened.setdefault(one, (source, form))  # one file given twice counts once
+        opened.setdefault(source.sha256, (source, form))  # one file given twice counts once
     return list(opened.values())
+
+
+def _new_ones(
+    store: ChargeStore, sources: list[tuple[Source, Format]], again: bool
+) -> tuple[list[tuple[Source, Format]], tuple[Path, ...]]:
+    """Files to import, and those that hold already. The files of a delivery stand or fall together."""
+    manifest = store.manifest()
+    holding = {p.import_id for p in manifest.parts}
+    before = {sha: d for d in manifest.deliveries for sha in d.sha256}
+    known = [(s, before[s.sha256]) for s, _ in sources if s.sha256 in before]
+    if len(known) < len(sources) or not sources:
+        return sources, ()
+    if again:
+        return sources, ()
+    if all(d.id in holding or d.rows_stored == 0 for _, d in known):
+        return [], tuple(s.path for s, _ in sources)
+    source, delivery = known[0]
+    raise BadInput(
+        f"{source.path}: imported on {delivery.at[:10]} and replaced by a newer file since",
+        next_step="--again brings it back in the newer one's place",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

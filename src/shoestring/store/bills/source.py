@@ -2,13 +2,12 @@
 
 import csv
 import gzip
+import hashlib
 import io
 import itertools
 import json
 import re
-import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from shoestring.store.bills.nested import (
     parquet_source,
     write_lines,
 )
-from shoestring.store.charges_check import digest_of
 from shoestring.store.charges_engine import literal
 
 HEAD = 256 * 1024
@@ -58,29 +56,16 @@ class Source:
     """A bill file that has been looked at.
 
     Attributes:
-        digest: SHA-256 of its bytes, in the making: a large file is read by the engine meanwhile.
         header: its column names, made distinct; nested ones flat, ``service.description``.
         sql: a table expression that gives its rows; text columns for CSV and JSON.
         rejects: name of the engine's table with lines that are no rows; None for Parquet.
     """
 
     path: Path
-    digest: Future[str]
+    sha256: str
     header: tuple[str, ...]
     sql: str
     rejects: str | None
-
-    @property
-    def sha256(self) -> str:
-        """The digest as hex, waited for.
-
-        Raises:
-            BadInput: the file could not be read to its end.
-        """
-        try:
-            return self.digest.result()
-        except OSError as error:
-            raise BadInput(f"{self.path}: {error.strerror}") from None
 
 
 def open_source(
@@ -105,21 +90,22 @@ def open_source(
     """
     try:
         with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
             magic = file.read(4)
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
-    digest, name = _digest(path), uuid.uuid4().hex[:16]
     if magic == b"PAR1":
         check_parquet(engine, path)
         header, sql = parquet_source(engine, f"read_parquet({literal(path)})")
-        return Source(path=path, digest=digest, header=header, sql=sql, rejects=None)
-    text = _Text.of(path, scratch / name, packed=magic[:2] == b"\x1f\x8b", encoding=encoding)
-    rejects = f"rejects_{name}"
+        return Source(path=path, sha256=sha256, header=header, sql=sql, rejects=None)
+    text = _Text.of(path, scratch / sha256, packed=magic[:2] == b"\x1f\x8b", encoding=encoding)
+    rejects = f"rejects_{sha256[:16]}"
     if text.head.lstrip()[:1] in ("{", "["):
         if not _is_lines(text.head, is_header):
-            text = _unrolled(path, text, is_header, scratch / f"{name}.lines")
+            text = _unrolled(path, text, is_header, scratch / f"{sha256}.lines")
         header, sql = json_source(engine, text.at, text.options(rejects), f"{rejects}_lines")
-        return Source(path=path, digest=digest, header=header, sql=sql, rejects=rejects)
+        return Source(path=path, sha256=sha256, header=header, sql=sql, rejects=rejects)
     skip, delimiter, header = _find_header(path, text.head, is_header, hint, whole=len(text.head) < HEAD // 4)
     columns = ", ".join(f"{literal(h)}: 'VARCHAR'" for h in header)
     dialect = [
@@ -133,7 +119,7 @@ def open_source(
         STRICT,
     ]
     sql = f"read_csv({literal(text.at)}, {', '.join((*dialect, *text.options(rejects)))})"
-    return Source(path=path, digest=digest, header=header, sql=sql, rejects=rejects)
+    return Source(path=path, sha256=sha256, header=header, sql=sql, rejects=rejects)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,14 +154,6 @@ class _Text:
             "rejects_limit = 0",
             f"max_line_size = {LINE_MAX}",
         ]
-
-
-def _digest(path: Path) -> Future[str]:
-    """SHA-256 of a file, in a thread of its own: hashing keeps no other from running."""
-    with_one = ThreadPoolExecutor(max_workers=1, thread_name_prefix="digest")
-    digest = with_one.submit(digest_of, path)
-    with_one.shutdown(wait=False)
-    return digest
 
 
 def lenient(source: Source) -> Source:
