@@ -106,6 +106,7 @@ def test_a_view_of_some_columns_is_a_bill(tmp_path):
         '["team=a","env:b"]',
         "{'team': 'a', 'owner': None}",
         "[{'Key': 'team', 'Value': 'a'}]",
+        "[('team', 'a'), ('owner', None)]",
         "{team=a, env=b}",
         "team:a,env:b",
         "team: a; env: b",

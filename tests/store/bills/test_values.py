@@ -72,7 +72,8 @@ def test_a_minus_is_one_wherever_it_stands_and_however_it_is_printed(store, tmp_
 
 def test_thousands_may_be_parted_by_spaces_that_do_not_break(store, tmp_path):
     rows = [focus(BilledCost=f"1{space}010,50") for space in "\u00a0\u202f "]
-    assert bring(store, write(tmp_path / "bill.csv", rows)).billed == {"USD": Decimal("3031.50")}
+    rows.append(focus(BilledCost="1 000"))
+    assert bring(store, write(tmp_path / "bill.csv", rows)).billed == {"USD": Decimal("4031.50")}
 
 
 @pytest.mark.parametrize("year", ["0026", "1026", "9026"])

@@ -41,9 +41,10 @@ def _is_object(sql: str) -> str:
 
 
 def _from_python(text: str) -> str:
-    """SQL of JSON out of a dictionary or list as Python prints it."""
+    """SQL of JSON out of a dictionary or list as Python prints it; a map of Parquet is a list of tuples there."""
     quoted = f"""regexp_replace({text}, '''([^''"\\\\]*)''', '"\\1"', 'g')"""
-    return f"regexp_replace({quoted}, ':\\s*None', ': null', 'g')"
+    valued = f"""regexp_replace({quoted}, '(:\\s*|[(]"[^"]*",\\s*)None', '\\1null', 'g')"""
+    return f"""regexp_replace({valued}, '[(]("[^"]*",\\s*(?:"[^"]*"|null))[)]', '[\\1]', 'g')"""
 
 
 def _pairs_pattern(sign: str) -> str:

@@ -173,7 +173,7 @@ def _unmistakable(sql: str) -> str:
         when regexp_full_match({bare}, '[0-9]*[.]?[0-9]*') or regexp_full_match({bare}, '[0-9.]+[eE][+-]?[0-9]+')
           then {sign} || {bare}
         when regexp_full_match({bare}, '[0-9]{{1,3}}([, \u2019''][0-9]{{3}})+[.][0-9]*')
-          or regexp_full_match({bare}, '[0-9]{{1,3}}(,[0-9]{{3}}){{2,}}')
+          or regexp_full_match({bare}, '[0-9]{{1,3}}((,[0-9]{{3}}){{2,}}|([ \u2019''][0-9]{{3}})+)')
           then {sign} || regexp_replace({bare}, '[, \u2019'']', '', 'g')
         when regexp_full_match({bare}, '[0-9]{{1,3}}([. \u2019''][0-9]{{3}})+,[0-9]+')
           or regexp_full_match({bare}, '[0-9]{{1,3}}([.][0-9]{{3}}){{2,}}')
