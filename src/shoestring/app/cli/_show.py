@@ -43,12 +43,12 @@ def print_json(value: Any) -> None:
 def usd(amount: float | None) -> str:
     """Dollars for people; unknown is not zero.
 
-    >>> usd(1.5), usd(0.004), usd(None)
-    ('1.50 $', '0.0040 $', 'unknown')
+    >>> usd(1_234.5), usd(0.004), usd(None)
+    ('1,234.50 $', '0.0040 $', 'unknown')
     """
     if amount is None:
         return "unknown"
-    return f"{amount:.4f} $" if 0 < abs(amount) < 0.1 else f"{amount:.2f} $"
+    return f"{amount:.4f} $" if 0 < abs(amount) < 0.1 else f"{amount:,.2f} $"
 
 
 def state_text(row: dict[str, Any]) -> Text:
