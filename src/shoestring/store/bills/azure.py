@@ -1,19 +1,28 @@
-"""Azure cost exports: actual and amortized, of Enterprise and Microsoft Customer Agreements."""
+"""Azure cost exports: actual and amortized, of Enterprise and Customer Agreements, older ones and partners'."""
+
+from dataclasses import replace
 
 from shoestring.store.bills.format import Format
 
-COST = "coalesce({CostInBillingCurrency}, {Cost}, {PreTaxCost})"
+COST = "coalesce({CostInBillingCurrency}, {Cost}, {PreTaxCost}, {ExtendedCost}, {BillingPreTaxTotal})"
 MODEL = "replace(lower({PricingModel}), ' ', '')"
 KIND = "replace(lower({ChargeType}), ' ', '')"
 # Use of a commitment costs nothing when it happens, it was bought before: in an actual export its cost is 0, in
 # an amortized one its share of the purchase, which is nothing that is billed.
 COVERED = f"({MODEL} in ('reservation', 'savingsplan') and {KIND} = 'usage' or {KIND} like 'unused%')"
-QUANTITY = "try_cast(coalesce({Quantity}, {UsageQuantity}) as double)"
+CONSUMED = "coalesce({Quantity}, {UsageQuantity}, {ConsumedQuantity})"
+QUANTITY = f"try_cast({CONSUMED} as double)"
+UNIT = "coalesce({UnitOfMeasure}, {Unit})"
 # Prices are for a block of units, such as "100 Hours" or "10K"; quantities are single units.
-BLOCK = """(coalesce(try_cast(nullif(regexp_extract({UnitOfMeasure}, '^([0-9]+)', 1), '') as double), 1)
-    * case regexp_extract({UnitOfMeasure}, '^[0-9]+ ?([KM])([^A-Za-z]|$)', 1)
+BLOCK = f"""(coalesce(try_cast(nullif(regexp_extract({UNIT}, '^([0-9]+)', 1), '') as double), 1)
+    * case regexp_extract({UNIT}, '^[0-9]+ ?([KM])([^A-Za-z]|$)', 1)
       when 'K' then 1e3 when 'M' then 1e6 else 1 end)"""
-EXCHANGE = "coalesce(try_cast({exchangeRatePricingToBilling} as double), 1)"
+EXCHANGE = "coalesce(try_cast(coalesce({exchangeRatePricingToBilling}, {PCToBCExchangeRate}) as double), 1)"
+PRICE = "coalesce({UnitPrice}, {ResourceRate})"
+# What a virtual machine is, said among other things: {"ServiceType": "Standard_ND96isr_H100_v5", ...}
+SIZE = (
+    """nullif(regexp_extract(cast({AdditionalInfo} as varchar), '"ServiceType"\\s*:\\s*"([^"]*)"', 1), '')"""
+)
 
 
 def _at(price: str) -> str:
@@ -27,11 +36,12 @@ _FIELDS = {
     "BilledCost": f"case when {COVERED} and {COST} is not null then '0' else cast({COST} as varchar) end",
     "EffectiveCost": COST,
     "ListCost": f"coalesce(cast({{paygCostInBillingCurrency}} as varchar), {_at('{PayGPrice}')})",
-    "ContractedCost": _at("{UnitPrice}"),
+    "ContractedCost": _at(PRICE),
     "ListUnitPrice": "{PayGPrice}",
-    "ContractedUnitPrice": "{UnitPrice}",
-    "BillingAccountId": "coalesce({BillingAccountId}, {BillingProfileId}, {EnrollmentNumber})",
-    "BillingAccountName": "coalesce({BillingAccountName}, {BillingProfileName})",
+    "ContractedUnitPrice": PRICE,
+    "BillingAccountId": """coalesce({BillingAccountId}, {BillingProfileId}, {EnrollmentNumber}, {PartnerId},
+        {AccountOwnerId})""",
+    "BillingAccountName": "coalesce({BillingAccountName}, {BillingProfileName}, {PartnerName}, {AccountName})",
     "SubAccountId": "coalesce({SubscriptionId}, {SubscriptionGuid})",
     "SubAccountName": "{SubscriptionName}",
     "BillingCurrency": "coalesce({BillingCurrencyCode}, {BillingCurrency}, {Currency})",
@@ -45,10 +55,10 @@ _FIELDS = {
     "ChargeDescription": "coalesce({ProductName}, {Product}, {MeterName})",
     "ChargeFrequency": """case lower({Frequency}) when 'onetime' then 'One-Time'
         when 'recurring' then 'Recurring' else 'Usage-Based' end""",
-    "ConsumedQuantity": "coalesce({Quantity}, {UsageQuantity})",
-    "ConsumedUnit": "regexp_replace({UnitOfMeasure}, '^[0-9]+ ?([KM] )?', '')",
+    "ConsumedQuantity": CONSUMED,
+    "ConsumedUnit": f"regexp_replace({UNIT}, '^[0-9]+ ?([KM] )?', '')",
     "PricingQuantity": f"{QUANTITY} / {BLOCK}",
-    "PricingUnit": "{UnitOfMeasure}",
+    "PricingUnit": UNIT,
     "PricingCategory": f"""case when {MODEL} = 'spot' then 'Dynamic'
         when {MODEL} in ('reservation', 'savingsplan') then 'Committed'
         when {MODEL} = 'ondemand' then 'Standard' end""",
@@ -68,8 +78,10 @@ _FIELDS = {
     "InvoiceIssuerName": "'Microsoft'",
     "InvoiceId": "{InvoiceId}",
     "RegionId": "coalesce({ResourceLocation}, {Location}, {MeterRegion})",
-    "ResourceId": "coalesce({ResourceId}, {InstanceId}, {InstanceName})",
+    "ResourceId": "coalesce({ResourceId}, {InstanceId}, {InstanceName}, {ResourceURI})",
     "ResourceName": "{ResourceName}",
+    "ResourceType": SIZE,
+    "SkuMeter": "{MeterName}",
     "SkuId": "{MeterId}",
 }
 
@@ -81,11 +93,22 @@ AZURE = Format(
     tags=("{Tags}",),
     label_fields={"cost_center": "{CostCenter}"},
 )
-AZURE_LEGACY = Format(
+AZURE_LEGACY = replace(
+    AZURE,
     name="azure-legacy",
     title="Azure usage detail (older columns)",
     needs=frozenset({"MeterCategory", "UsageQuantity"}),
-    fields=_FIELDS,
-    tags=("{Tags}",),
-    label_fields={"cost_center": "{CostCenter}"},
 )
+AZURE_ENTERPRISE = replace(
+    AZURE,
+    name="azure-enterprise",
+    title="Azure usage detail (before 2019)",
+    needs=frozenset({"MeterCategory", "ConsumedQuantity", "ExtendedCost"}),
+)
+AZURE_PARTNER = replace(
+    AZURE,
+    name="azure-partner",
+    title="Azure usage of a partner's customers",
+    needs=frozenset({"MeterCategory", "Quantity", "PartnerId", "BillingPreTaxTotal"}),
+)
+AZURES = (AZURE, AZURE_LEGACY, AZURE_ENTERPRISE, AZURE_PARTNER)

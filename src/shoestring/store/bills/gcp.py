@@ -20,7 +20,53 @@ UNREAD = f"""{LIST} is not null and coalesce(
 # So does a cost that is no plain number: read some other way, it would lose its credits.
 NET = f"""case when {COST} is null then 'cost ' || cast({{cost}} as varchar) when {UNREAD} then 'credits ' || {LIST}
     else cast({COST} + {CREDITS} as varchar) end"""
+MARKET = """case when {sku.description} ilike '%spot%' or {sku.description} ilike '%preemptible%' then 'Dynamic'
+    when {sku.description} ilike '%commitment%' then 'Committed' else 'Standard' end"""
+SERVICES = """case
+    when {service.description} in ('Vertex AI', 'Cloud TPU') then 'AI and Machine Learning'
+    when {service.description} in ('Compute Engine', 'Kubernetes Engine', 'Cloud Run') then 'Compute'
+    when {service.description} ilike '%storage%' then 'Storage'
+    when {service.description} ilike '%network%' then 'Networking'
+    else 'Other' end"""
 
+# The console's cost table: a line for each credit, and rows of totals below, which have no day and are no charges.
+CONSOLE_COST = "coalesce({Unrounded Cost ($)}, {Unrounded Cost}, {Cost ($)}, {Cost})"
+# Promotions and the like are money back; discounts of use are a lower price of it.
+GIVEN = "'promotion', 'free tier', 'free trial', 'subscription benefit', 'reseller margin'"
+
+GCP_CONSOLE = Format(
+    name="gcp-console",
+    title="Google Cloud cost table",
+    needs=frozenset(
+        {"Billing account ID", "SKU description", "Usage start date", "Cost type", "Credit type"}
+    ),
+    fields={
+        "BilledCost": CONSOLE_COST,
+        "EffectiveCost": CONSOLE_COST,
+        "BillingAccountId": "{Billing account ID}",
+        "BillingAccountName": "{Billing account name}",
+        "SubAccountId": "{Project ID}",
+        "SubAccountName": "{Project name}",
+        "BillingCurrency": "{Currency}",
+        "ChargePeriodStart": "{Usage start date}",
+        "ChargePeriodEnd": "{Usage end date}",
+        "ChargeCategory": f"""case when lower({{Credit type}}) in ({GIVEN}) then 'Credit'
+            when {{Cost type}} ilike '%tax%' then 'Tax'
+            when {{Cost type}} ilike '%adjustment%' or {{Cost type}} ilike '%rounding%' then 'Adjustment'
+            else 'Usage' end""",
+        "ChargeDescription": "{SKU description}",
+        "ChargeFrequency": "'Usage-Based'",
+        "ConsumedQuantity": "case when {Credit type} is null then {Usage amount} end",
+        "ConsumedUnit": "{Usage unit}",
+        "PricingCategory": MARKET.replace("{sku.description}", "{SKU description}"),
+        "ServiceName": "{Service description}",
+        "ServiceCategory": SERVICES.replace("{service.description}", "{Service description}"),
+        "ServiceProviderName": "'Google Cloud'",
+        "HostProviderName": "'Google Cloud'",
+        "InvoiceIssuerName": "'Google Cloud'",
+        "SkuId": "{SKU ID}",
+    },
+)
 GCP = Format(
     name="gcp",
     title="Google Cloud billing export",
@@ -51,20 +97,9 @@ GCP = Format(
         "ConsumedUnit": "{usage.unit}",
         "PricingQuantity": "{usage.amount_in_pricing_units}",
         "PricingUnit": "{usage.pricing_unit}",
-        "PricingCategory": """case
-            when {sku.description} ilike '%spot%'
-              or {sku.description} ilike '%preemptible%' then 'Dynamic'
-            when {sku.description} ilike '%commitment%' then 'Committed'
-            else 'Standard' end""",
+        "PricingCategory": MARKET,
         "ServiceName": "{service.description}",
-        "ServiceCategory": """case
-            when {service.description} in ('Vertex AI', 'Cloud TPU')
-              then 'AI and Machine Learning'
-            when {service.description} in ('Compute Engine',
-              'Kubernetes Engine', 'Cloud Run') then 'Compute'
-            when {service.description} ilike '%storage%' then 'Storage'
-            when {service.description} ilike '%network%' then 'Networking'
-            else 'Other' end""",
+        "ServiceCategory": SERVICES,
         "ServiceProviderName": "'Google Cloud'",
         "HostProviderName": "'Google Cloud'",
         "InvoiceIssuerName": "'Google Cloud'",

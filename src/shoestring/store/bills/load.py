@@ -10,7 +10,7 @@ from typing import Any
 
 from shoestring.domain.errors import BadInput
 from shoestring.store.bills.accelerators import HardwareWords
-from shoestring.store.bills.azure import AZURE, AZURE_LEGACY
+from shoestring.store.bills.azure import AZURES
 from shoestring.store.bills.azure_pair import settle_pairs
 from shoestring.store.bills.days import ISO, day_first
 from shoestring.store.bills.format import Format, doubled, nearest, recognize
@@ -188,7 +188,7 @@ class _Reading:
         found = self.engine.execute(sql).fetchall()
         texts = [text for text, _ in found]
         first = day_first(texts, months=[text for text, month in found if month])
-        if first is None and form not in (AZURE, AZURE_LEGACY):  # Microsoft documents months first
+        if first is None and form not in AZURES:  # Microsoft documents months first
             raise BadInput(
                 f"{source.path}: its slashed dates could begin with the day or with the month",
                 next_step="--date-format '%d/%m/%Y' or --date-format '%m/%d/%Y'",
