@@ -99,23 +99,23 @@ class Recognizer:
         longest_first = sorted(names, key=lambda name: (-len(name), name))
         return "|".join(map(re.escape, longest_first)), f"(?i){_ACCELERATOR.pattern}"
 
-    def loose_types(self) -> str:
-        """A regular expression (RE2) of instance types in texts as they stand: ``ND96isr H100 v5``, ``p5.48xlarge``."""
-        names = {h.instance_type or "" for (_, name), h in self._types.items() if len(name) >= SHORTEST_TYPE}
-        spelled = {re.sub("[^a-z0-9]+", "[ _.:-]?", name.lower().removeprefix("standard_")) for name in names}
-        return "(?i)" + "|".join(sorted(spelled, key=lambda name: (-len(name), name)))
+    def spelled(self) -> dict[str, tuple[str, float]]:
+        """Instance types in small letters as bills spell them (``nd96isr_h100_v5`` and ``nd96isr h100 v5``) -> the
+        accelerator's key, and how many there are."""
+        found: dict[str, tuple[str, float]] = {}
+        for (_, name), h in self._types.items():
+            if len(name) >= SHORTEST_TYPE and h.instance_type is not None:
+                kind = h.instance_type.lower().removeprefix("standard_")
+                found |= dict.fromkeys((kind, kind.replace("_", " ")), (h.accelerator, h.count))
+        return found
 
-    def meanings(self) -> dict[str, tuple[str, float]]:
-        """What was found by :meth:`loose_types` or as an accelerator, letters and digits only -> key and count."""
-        found = {
-            name: (h.accelerator, h.count)
-            for (_, name), h in self._types.items()
-            if len(name) >= SHORTEST_TYPE
-        }
+    def chips(self) -> dict[str, str]:
+        """Names of accelerators, letters and digits only, with their memory if that is said too -> key."""
+        found = {}
         for name in self._catalog.names.known():
             for memory in ("", "40gb", "80gb"):
                 if keys := self._catalog.names.keys_of(name + memory) or self._catalog.names.keys_of(name):
-                    found.setdefault(name + memory, (keys[0][0], 1.0))
+                    found[name + memory] = keys[0][0]
         return found
 
     @cached_property

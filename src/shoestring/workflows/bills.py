@@ -115,7 +115,7 @@ def _bring_in(
 def _hardware_words() -> HardwareWords:
     recognizer = Recognizer(embedded())
     _, chips = recognizer.telling_parts()
-    return HardwareWords(types=recognizer.loose_types(), chips=chips, meanings=recognizer.meanings())
+    return HardwareWords(types=recognizer.spelled(), chips=recognizer.chips(), pattern=chips)
 
 
 def files_of(path: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """Which accelerators a line of a bill paid for, and how long: read out of its texts while it is imported."""
 
 import hashlib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ KINDS = ("Compute", "AI and Machine Learning", "Other")  # of services that rent
 COLUMNS = ("x_AcceleratorType", "x_AcceleratorCount", "x_AcceleratorSeconds")
 FOUND = ("x_kind", "x_chip", "x_place", "x_count")  # columns of the way here
 # The hours of these stand beside the hours of the same machine: its disk's bandwidth, a reservation, a license.
-BESIDE = "(?i)ebsoptimized|reservation:|unusedbox|unusedded|commitment|licen[sc]e|disk|ssd|snapshot"
+BESIDE = ("EBSOptimized", "Reservation:", "Unused", "ommitment", "icense")
 UNIT = r"([0-9.]+)?(?:([km])[ /]+)?[ /]*(gpu[ _-]*)?(hours?|hrs?|h|minutes?|seconds?|s)"
 
 
@@ -22,20 +23,19 @@ class HardwareWords:
     """What tells accelerators in the texts of bills.
 
     Attributes:
-        types: regular expression (RE2) of instance types. chips: of accelerators; its groups are their count, name
-            and memory in GB.
-        meanings: letters and digits of what was found (`p548xlarge`, `a10080gb`) -> accelerator, and how many of it
-            an hour pays for.
+        types: instance types in small letters -> accelerator, and how many of it an hour pays for.
+        chips: names of accelerators in small letters and digits, with the memory if it is said (`a10080gb`) -> which.
+        pattern: regular expression (RE2) of accelerators in texts; its groups are their count, name and memory in GB.
     """
 
-    types: str
-    chips: str
-    meanings: Mapping[str, tuple[str, float]]
+    types: Mapping[str, tuple[str, float]]
+    chips: Mapping[str, str]
+    pattern: str
 
     def put(self, engine: Any) -> None:
         """Make the type that words are looked up with: a hash table, and no join that could be turned round."""
         engine.execute(
-            f"create type if not exists {self._type} as enum ({', '.join(map(literal, self._words))})"
+            f"create type if not exists {self._type} as enum ({', '.join(map(literal, self._meanings))})"
         )
 
     def layers(self, columns: Collection[str]) -> list[str]:
@@ -48,14 +48,18 @@ class HardwareWords:
         rented = "true"
         if "ServiceCategory" in columns:
             rented = f"coalesce(ServiceCategory, 'Other') in ({', '.join(map(literal, KINDS))})"
-        chip = f"regexp_extract({said}, {literal(self.chips)}, ['count', 'name', 'memory'])"
+        longest_first = sorted(self.types, key=lambda kind: (-len(kind), kind))
+        types = literal(f"(?i){'|'.join(map(re.escape, longest_first))}")
+        chip = f"regexp_extract({said}, {literal(self.pattern)}, ['count', 'name', 'memory'])"
         named = "x_chip.name || case when x_chip.memory <> '' then x_chip.memory || 'gb' else '' end"
-        named, kind = (f"translate(lower({told}), ' _.:-', '')" for told in (named, "x_kind"))
+        named = f"translate(lower({named}), ' _.:-', '')"
         # A word that the type does not know costs the engine a thousand times as much as one that it does.
-        known = f"list_contains([{', '.join(map(literal, self._words))}], {named})"
-        word = f"case when x_kind <> '' then {kind} when x_chip.name <> '' and {known} then {named} end"
+        known = f"list_contains([{', '.join(map(literal, self.chips))}], {named})"
+        word = (
+            f"case when x_kind <> '' then lower(x_kind) when x_chip.name <> '' and {known} then {named} end"
+        )
         return [
-            f"case when {rented} then regexp_extract({said}, {literal(self.types)}) end as x_kind",
+            f"case when {rented} then regexp_extract({said}, {types}) end as x_kind",
             f"case when x_kind = '' then {chip} end as x_chip",
             f"enum_code(try_cast({word} as {self._type})) + 1 as x_place",
             f"coalesce(try_cast(nullif(x_chip.count, '') as double), {self._of(1)}) as x_count",
@@ -76,8 +80,8 @@ class HardwareWords:
     def _of(self, part: int) -> str:
         """SQL of one part of a word's meaning."""
         ends: list[tuple[int, str]] = []  # of runs of words that mean the same
-        for place, word in enumerate(self._words, start=1):
-            value = self.meanings[word][part]
+        for place, meaning in enumerate(self._meanings.values(), start=1):
+            value = meaning[part]
             sql = literal(value) if isinstance(value, str) else repr(value)
             ends = [*ends[:-1], (place, sql)] if ends and ends[-1][1] == sql else [*ends, (place, sql)]
         return f"case when x_place is not null then {_halved(ends)} end"
@@ -85,12 +89,13 @@ class HardwareWords:
     @cached_property
     def _type(self) -> str:
         """The engine's name of the type: of these words, as a connection may have imported with others."""
-        return f"hardware_{hashlib.sha256(' '.join(self._words).encode()).hexdigest()[:16]}"
+        return f"hardware_{hashlib.sha256(' '.join(self._meanings).encode()).hexdigest()[:16]}"
 
     @cached_property
-    def _words(self) -> list[str]:
-        """In the order of their places; words that mean the same are neighbors."""
-        return sorted(self.meanings, key=lambda word: (*self.meanings[word], word))
+    def _meanings(self) -> dict[str, tuple[str, float]]:
+        """Of all words, those that mean the same side by side: an accelerator by itself is one of it."""
+        words = {chip: (key, 1.0) for chip, key in self.chips.items()} | dict(self.types)
+        return dict(sorted(words.items(), key=lambda word: (*word[1], word[0])))
 
 
 def _halved(ends: Sequence[tuple[int, str]]) -> str:
@@ -117,8 +122,8 @@ def _seconds_sql(columns: Collection[str]) -> str:
         used.append("staged.ChargeCategory = 'Usage'")
     if "CommitmentDiscountStatus" in columns:
         used.append("staged.CommitmentDiscountStatus is distinct from 'Unused'")
-    if texts := [f"staged.{t}" for t in TEXTS if t in columns and t != "SkuPriceDetails"]:
-        used.append(f"regexp_matches({_together(texts)}, {literal(BESIDE)}) is distinct from true")
+    texts = [f"staged.{t}" for t in TEXTS if t in columns and t != "SkuPriceDetails"]
+    used += [f"not coalesce(contains({text}, {literal(word)}), false)" for text in texts for word in BESIDE]
     return f"case when {' and '.join(used)} then 3600 * coalesce({', '.join(hours)}) end"
 
 
