@@ -66,6 +66,7 @@ def test_the_hardware_and_its_hours_are_found(tmp_path, row, accelerator, hours)
         paid("p5.48xlarge", CommitmentDiscountStatus="Unused"),
         paid("p5.48xlarge", unit="GB-Months"),
         paid("p5.48xlarge", quantity=""),
+        paid("p5.48xlarge", AllocatedMethodId="aws-split-cost-allocation"),
     ],
 )
 def test_hours_that_nobody_computed_in_are_not_counted(tmp_path, row):

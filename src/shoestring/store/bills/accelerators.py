@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from shoestring.store.bills.aws import SPLIT_METHOD
 from shoestring.store.charges_engine import literal
 
 TEXTS = ("ResourceType", "SkuMeter", "SkuPriceDetails", "ChargeDescription")
@@ -122,6 +123,8 @@ def _seconds_sql(columns: Collection[str]) -> str:
         used.append("staged.ChargeCategory = 'Usage'")
     if "CommitmentDiscountStatus" in columns:
         used.append("staged.CommitmentDiscountStatus is distinct from 'Unused'")
+    if "AllocatedMethodId" in columns:  # the hours of a pod's share are in those of its machine
+        used.append(f"staged.AllocatedMethodId is distinct from {literal(SPLIT_METHOD)}")
     texts = [f"staged.{t}" for t in TEXTS if t in columns and t != "SkuPriceDetails"]
     used += [f"not coalesce(contains({text}, {literal(word)}), false)" for text in texts for word in BESIDE]
     return f"case when {' and '.join(used)} then 3600 * coalesce({', '.join(hours)}) end"

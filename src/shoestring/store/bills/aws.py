@@ -17,6 +17,7 @@ UNBLENDED = "{line_item_unblended_cost}"
 NET = f"coalesce({{line_item_net_unblended_cost}}, {UNBLENDED})"
 COVERED = f"{TYPE} in ('DiscountedUsage', 'SavingsPlanCoveredUsage')"
 SPLIT = "{split_line_item_parent_resource_id}"
+SPLIT_METHOD = "aws-split-cost-allocation"
 
 
 def _money(*columns: str) -> str:
@@ -147,7 +148,7 @@ CUR = Format(
         "ResourceType": """coalesce({product_instance_type},
             nullif(regexp_extract({line_item_usage_type}, ':((ml\\.)?[a-z0-9-]+\\.[a-z0-9-]+)$', 1), ''))""",
         # A row of split cost allocation shares out a parent row whose money is in the bill already.
-        "AllocatedMethodId": f"case when {SPLIT} is not null then 'aws-split-cost-allocation' end",
+        "AllocatedMethodId": f"case when {SPLIT} is not null then '{SPLIT_METHOD}' end",
         "AllocatedResourceId": SPLIT,
     },
     tags=("{resource_tags}", "{tags}", "{cost_category}"),
