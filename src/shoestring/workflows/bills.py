@@ -15,10 +15,11 @@ from shoestring.domain.errors import BadInput, NotFound
 from shoestring.domain.units import cents
 from shoestring.store.bills.accelerators import HardwareWords
 from shoestring.store.bills.known import FORMATS
-from shoestring.store.bills.load import Progress, import_bills
+from shoestring.store.bills.load import import_bills
 from shoestring.store.bills.mapped import read_map
 from shoestring.store.bills.publish import Imported
 from shoestring.store.bills.rates import read_rates
+from shoestring.store.bills.reading import Progress
 from shoestring.store.bills.unpack import BILL_FILES, is_bill_name
 from shoestring.store.bills.values import Given
 from shoestring.store.charges import ChargeStore

@@ -25,7 +25,7 @@ from shoestring.catalog.load import Catalog
 from shoestring.catalog.repricing import Quote, Repricer
 from shoestring.domain.errors import BadInput
 from shoestring.store.answers import counted_parts
-from shoestring.store.bills.load import Progress
+from shoestring.store.bills.reading import Progress
 from shoestring.store.charges import ChargeStore
 from shoestring.workflows.accelerator_uses import Range, SortedLines, Use, accelerator_lines
 from shoestring.workflows.bills import bring_in

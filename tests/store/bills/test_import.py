@@ -361,7 +361,7 @@ def test_a_crash_before_the_manifest_is_replaced_leaves_the_old_ledger(store, tm
 
 
 def test_tags_that_show_up_late_are_found_all_the_same(store, tmp_path, monkeypatch):
-    monkeypatch.setattr("shoestring.store.bills.load.FIRST_LOOK", 2)
+    monkeypatch.setattr("shoestring.store.bills.reading.FIRST_LOOK", 2)
     rows = [focus(ResourceId=f"i-{n}") for n in range(5)] + [
         focus(Tags='{"Owner": "bo", "user:team": "nlp"}')
     ]

@@ -103,6 +103,16 @@ def test_a_cost_with_commas_never_loses_its_credits_or_its_commitment(store, tmp
     assert (done.billed, done.effective) == ({"EUR": 0}, {"EUR": 1010.5})
 
 
+def test_where_points_are_decimal_a_comma_parts_thousands(store, tmp_path):
+    rows = [
+        focus(BilledCost=t, EffectiveCost="2", ListCost="", ContractedCost="") for t in ("10.50", "1,234")
+    ]
+    assert bring(store, write(tmp_path / "bill.csv", rows)).billed == {"USD": Decimal("1244.50")}
+    rows[0] |= {"BilledCost": "10"}
+    d = bring(store, write(tmp_path / "either.csv", rows)).delivery
+    assert (d.rows_stored, d.rows_quarantined) == (1, 1)
+
+
 def test_decimal_commas_are_a_habit_of_a_parquet_file_of_texts_too(store, tmp_path):
     rows = [
         focus(BilledCost=t, EffectiveCost="2,5", ListCost="", ContractedCost="") for t in ("10,125", "1.234")

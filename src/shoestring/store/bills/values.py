@@ -32,7 +32,7 @@ class Given:
         currency: for files without a currency column; None: such a file is refused row by row.
         provider: likewise for the provider's name.
         date_formats: strptime patterns tried before the usual ones.
-        decimal_comma: amounts are written ``1.234,56``.
+        decimal_comma: amounts are written ``1.234,56``. decimal_point: they are surely not, so ``1,234`` is 1234.
         written_by_people: amounts may have signs of money and thousands; set by a map.
         day_first: slashed dates are ``31/01/2026``.
     """
@@ -41,6 +41,7 @@ class Given:
     provider: str | None = None
     date_formats: tuple[str, ...] = ()
     decimal_comma: bool = False
+    decimal_point: bool = False
     written_by_people: bool = False
     day_first: bool = False
 
@@ -52,7 +53,10 @@ def typed_sql(name: str, sql: str, given: Given) -> str:
         if given.written_by_people or given.decimal_comma:
             return f"try_cast({_number(sql, comma=given.decimal_comma)} as {kind})"
         # The usual way comes first: a coalesce whose first value is there costs nothing more.
-        odd = f"case when {sql} is not null then try_cast({_unmistakable(sql)} as {kind}) end"
+        read = _unmistakable(sql)
+        if given.decimal_point:
+            read = f"coalesce({read}, {_number(sql, comma=False)})"
+        odd = f"case when {sql} is not null then try_cast({read} as {kind}) end"
         return f"coalesce(try_cast({sql} as {kind}), {odd})"
     if kind == "TIMESTAMP":
         return _moment(sql, given)
