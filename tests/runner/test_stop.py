@@ -32,7 +32,7 @@ while true; do sleep 0.2; done
 
 @pytest.mark.parametrize("how", ["asked", "sigterm", "sigint"])
 def test_a_job_saves_before_it_ends_though_its_shell_dies_of_the_signal(spooled, how):
-    job = spooled(run=SAVES).start().says(b"training")
+    job = spooled(run=SAVES).start().says(b"training\n")
 
     if how == "asked":
         ask(job.folder, stop=True)
@@ -45,7 +45,7 @@ def test_a_job_saves_before_it_ends_though_its_shell_dies_of_the_signal(spooled,
 
 
 def test_sigterm_to_the_runner_is_a_notice_and_being_asked_is_none(spooled):
-    told, asked = (spooled(run=SAVES).start().says(b"training") for _ in range(2))
+    told, asked = (spooled(run=SAVES).start().says(b"training\n") for _ in range(2))
     told.process.terminate()
     ask(asked.folder, stop=True)
 
