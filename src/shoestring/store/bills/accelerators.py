@@ -142,7 +142,5 @@ def _hours_sql(quantity: str, unit: str) -> str:
     hour = f"case {part[4]}[1] when 'h' then 1 when 'm' then 1 / 60 when 's' then 1 / 3600 end"
     each = f"case when {part[3]} = '' then x_count else 1 end"
     # The usual units come first: looking closer costs more.
-    usual = "when {0} in ('Hours', 'Hrs', 'hour', 'Hour') then {1} * x_count"
-    return (
-        f"case {usual.format(unit, quantity)} else {quantity} * {block} * {thousands} * {hour} * {each} end"
-    )
+    usual = f"when {unit} in ('Hours', 'Hrs', 'hour', 'Hour') then {quantity} * x_count"
+    return f"case {usual} else {quantity} * {block} * {thousands} * {hour} * {each} end"

@@ -57,14 +57,7 @@ def import_bills(
     import_id = f"{now:%Y%m%dT%H%M%S}-{stage.name.rpartition('-')[2]}"
     try:
         with explaining(store.folder):
-            every = _opened(engine, paths, formats, encoding, stage)
-            sources = [(source, form) for source, form in every if form.charges]
-            aside = tuple((source.path, form.title) for source, form in every if not form.charges)
-            if aside and not sources:
-                raise BadInput(
-                    f"{aside[0][0]}: {aside[0][1]} holds no charges",
-                    next_step="import the Cost and Usage file that it came with",
-                )
+            sources, aside = _with_charges(_opened(engine, paths, formats, encoding, stage))
             fresh, unchanged = _new_ones(store, sources, again)
             if not fresh:
                 return Imported(delivery=None, unchanged=unchanged, aside=aside)
@@ -80,17 +73,9 @@ def import_bills(
                 hardware=hardware,
                 progress=progress,
             )
-            staged = []
-            for n, (source, form) in enumerate(fresh):
-                best, path = (
-                    reading.with_days_of(source, form)
-                    .with_commas_of(source, form)
-                    .stage(source, form, stage / f"{n}.parquet")
-                )
-                fresh[n] = (best, form)
-                staged.append(path)
-            settle_pairs(engine, fresh, staged)
-            done = publish(store, engine, stage, fresh, staged, import_id, now, user, unchanged, invoice)
+            read, staged = reading.stage_all(fresh, stage)
+            settle_pairs(engine, read, staged)
+            done = publish(store, engine, stage, read, staged, import_id, now, user, unchanged, invoice)
             return replace(done, aside=aside)
     except engine_errors() as error:
         raise explain_engine_error(error, "import") from error
@@ -127,6 +112,20 @@ def _opened(
             )
         opened.setdefault(source.sha256, (source, form))  # one file given twice counts once
     return list(opened.values())
+
+
+def _with_charges(
+    opened: list[tuple[Source, Format]],
+) -> tuple[list[tuple[Source, Format]], tuple[tuple[Path, str], ...]]:
+    """Files that hold charges, and those that are left aside beside them, with what they are."""
+    sources = [(source, form) for source, form in opened if form.charges]
+    aside = tuple((source.path, form.title) for source, form in opened if not form.charges)
+    if aside and not sources:
+        raise BadInput(
+            f"{aside[0][0]}: {aside[0][1]} holds no charges",
+            next_step="import the Cost and Usage file that it came with",
+        )
+    return sources, aside
 
 
 def _new_ones(

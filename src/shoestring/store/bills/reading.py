@@ -1,6 +1,6 @@
 """How the files of one delivery are read: first looks at their habits, then every row into Parquet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,18 @@ class Reading:
     hardware: HardwareWords | None
     progress: Progress | None
     plain: bool = True  # until a look at a file shows otherwise
+
+    def stage_all(
+        self, files: Sequence[tuple[Source, Format]], folder: Path
+    ) -> tuple[list[tuple[Source, Format]], list[Path]]:
+        """Read each file by its own habits; the files as they could best be read, and the Parquet made of them."""
+        read, staged = [], []
+        for n, (source, form) in enumerate(files):
+            habits = self.with_days_of(source, form).with_commas_of(source, form)
+            best, path = habits.stage(source, form, folder / f"{n}.parquet")
+            read.append((best, form))
+            staged.append(path)
+        return read, staged
 
     def with_days_of(self, source: Source, form: Format) -> "Reading":
         """Reading slashed dates in the order that this file means.
