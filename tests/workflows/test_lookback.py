@@ -37,6 +37,25 @@ def test_accelerator_hours_are_found_and_the_rest_is_only_counted(tmp_path: Path
     assert (found.billed_usd, found.accelerator_usd) == (9008, 9000)
 
 
+@pytest.mark.parametrize(
+    ("text", "hours", "unit"),
+    [
+        ({"ChargeDescription": "8x H100 SXM"}, "2", "Hours"),
+        ({"ChargeDescription": "8x H100 SXM"}, "16", "GPU-Hours"),
+        ({"ResourceType": "p5.48xlarge"}, "2", "Hours"),
+        ({"ResourceType": "p5.48xlarge"}, "16", "GPU Hours"),
+    ],
+)
+def test_eight_accelerators_for_two_hours_are_that_in_every_unit(
+    tmp_path: Path, text: dict[str, str], hours: str, unit: str
+) -> None:
+    row = gpu(**{"ResourceType": "", **text}, PricingQuantity=hours, PricingUnit=unit, EffectiveCost="150")
+    (use,) = looked(tmp_path, row).uses
+
+    assert (use.hardware.count, use.hours, use.paid_usd) == (8, 2, 150)
+    assert use.on_demand is not None and 50 < use.on_demand.mid < 400
+
+
 def test_spot_keeps_the_measured_share_of_its_discount(tmp_path: Path) -> None:
     (use,) = looked(tmp_path, gpu()).uses
     assert use.spot is not None and use.on_demand is not None

@@ -45,6 +45,15 @@ def hours_of_unit(unit: str | None) -> float | None:
     return None if each is None else each * float(match["count"] or 1) * _THOUSANDS[match["times"] or ""]
 
 
+def counts_accelerators(unit: str | None) -> bool:
+    """Whether a unit of time is of one accelerator, not of the machine that it is in.
+
+    >>> counts_accelerators("GPU-Hours"), counts_accelerators("100 Hours")
+    (True, False)
+    """
+    return "gpu" in str(unit or "").lower()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
     """What was paid by the hour.

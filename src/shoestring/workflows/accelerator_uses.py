@@ -1,11 +1,11 @@
 """What a bill paid for accelerators: its lines by hardware, place, market and month, in hours."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from shoestring.catalog.bill_lines import Hardware, Recognizer, hours_of_unit
+from shoestring.catalog.bill_lines import Hardware, Recognizer, counts_accelerators, hours_of_unit
 from shoestring.catalog.load import Catalog
 from shoestring.store.answers import in_usd
 from shoestring.store.charges import ChargeStore
@@ -29,7 +29,7 @@ told as (
     end as description
   from (select distinct ResourceType, ChargeDescription from lines))
 select coalesce(ServiceProviderName, InvoiceIssuerName) as provider, RegionId, told.ResourceType, SkuMeter,
-    description, x_AcceleratorType, coalesce(x_Market, 'unknown') as market,
+    description, x_AcceleratorType, x_AcceleratorCount, coalesce(x_Market, 'unknown') as market,
     coalesce(PricingUnit, ConsumedUnit) as unit, date_trunc('month', ChargePeriodStart) as month,
     cast(sum({usd}) as double) as usd,
     cast(sum(coalesce(PricingQuantity, ConsumedQuantity)) as double) as quantity,
@@ -117,7 +117,7 @@ class SortedLines:
 
     def __init__(self, catalog: Catalog) -> None:
         self.recognizer = Recognizer(catalog)
-        self._seen: dict[tuple[str | None, ...], Hardware | None] = {}
+        self._seen: dict[tuple[str | float | None, ...], Hardware | None] = {}
         self.hours: dict[tuple[str, str, Hardware, str, date], tuple[float, float]] = {}
         self.unpriced_usd: dict[str, float] = {}
         self.billed_usd = self.accelerator_usd = 0.0
@@ -129,14 +129,18 @@ class SortedLines:
         self.unrated += line["unrated"]
         provider = self.recognizer.provider(line["provider"])
         texts = tuple(line[k] for k in ("ResourceType", "x_AcceleratorType", "SkuMeter", "description"))
-        key = (provider, *texts)
+        count = line["x_AcceleratorCount"]
+        key = (provider, count, *texts)
         if key not in self._seen:
-            self._seen[key] = self.recognizer.hardware(provider, *texts)
+            found = self.recognizer.hardware(provider, *texts)
+            if found is not None and found.instance_type is None and count:
+                found = replace(found, count=count)
+            self._seen[key] = found
         hardware = self._seen[key]
         if hardware is None:
             return
         self.accelerator_usd += usd
-        hours = _hours(line)
+        hours = _hours(line, hardware)
         if hours is None:
             self.cannot(f"quantity in {line['unit'] or 'no unit'}, not in hours", usd)
         elif provider is not None and not line["RegionId"]:
@@ -158,7 +162,10 @@ class SortedLines:
         ]
 
 
-def _hours(line: dict[str, Any]) -> float | None:
-    """Hours of a group of lines; None if its unit is no time."""
+def _hours(line: dict[str, Any], hardware: Hardware) -> float | None:
+    """Hours of the hardware of a group of lines; None if its unit is no time."""
     hours = hours_of_unit(line["unit"])
-    return None if line["quantity"] is None or hours is None else float(line["quantity"]) * hours
+    if line["quantity"] is None or hours is None:
+        return None
+    each = hardware.count if counts_accelerators(line["unit"]) and hardware.count > 0 else 1.0
+    return float(line["quantity"]) * hours / each

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from shoestring.catalog.bill_lines import Recognizer, hours_of_unit
+from shoestring.catalog.bill_lines import Recognizer, counts_accelerators, hours_of_unit
 from shoestring.catalog.bill_rates import LearntRate, NotLearnt, PaidRate, learn
 from shoestring.catalog.feeds.http import strict_json
 from shoestring.catalog.feeds.reply import Reply
@@ -137,9 +137,14 @@ def _instance(provider: str, text: str, recognizer: Recognizer, catalog: Catalog
 
 
 def _rate(line: dict[str, Any]) -> PaidRate | None:
-    """A line as hours at a rate; None where it is no time, or was free."""
+    """A line as hours at a rate; None where it is no time of a whole machine, or was free."""
     hours_each = hours_of_unit(line["unit"])
-    if hours_each is None or not line["quantity"] or line["quantity"] <= 0:
+    if (
+        hours_each is None
+        or counts_accelerators(line["unit"])
+        or not line["quantity"]
+        or line["quantity"] <= 0
+    ):
         return None
     hours = line["quantity"] * hours_each
     usd = line["amount"] * line["usd_per_unit"] / hours if line["rate"] is None else line["rate"] / hours_each
